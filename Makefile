@@ -1,0 +1,56 @@
+# Coflow testbed: `make experiment` and `make test` do all set-up themselves. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+TESTBED := $(VENV)/bin/testbed
+RESULTS ?= results
+# What `make experiment` runs; with TRACE=FILE a slice of that coflow-benchmark file.
+EXPERIMENT ?= $(if $(TRACE),experiments/trace.yml,experiments/quickstart.yml)
+ARGS ?=
+trace_option = $(if $(TRACE),--set 'workload.file=$(abspath $(TRACE))')
+
+.PHONY: help setup system-packages experiment simulate study test lint report clean
+
+help: ## list the targets
+	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [ARGS='further options']"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed system-packages ## install all that is missing: system packages, virtual environment
+	@$(TESTBED) doctor
+
+system-packages: # as root, by apt; prints nothing where all is there
+	@scripts/system-packages
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt scripts/virtual-environment
+	@scripts/virtual-environment $(PYTHON) $(VENV)
+	@touch $@
+
+experiment: system-packages $(VENV)/.installed ## emulate EXPERIMENT (default: the quickstart), or a slice of TRACE; needs root
+	@$(TESTBED) run $(EXPERIMENT) --out $(RESULTS) $(trace_option) $(ARGS)
+
+simulate: EXPERIMENT := $(if $(filter file,$(origin EXPERIMENT)),experiments/simulate-trace.yml,$(EXPERIMENT))
+simulate: $(VENV)/.installed ## simulate the whole trace (TRACE=FILE) under all schedulers, or EXPERIMENT; needs no root
+	@$(TESTBED) simulate $(EXPERIMENT) --out $(RESULTS) $(trace_option) $(ARGS)
+
+study: $(VENV)/.installed ## unlabelled flows against the law, resumable; as root ARGS="--set 'backends=[emulation, simulation]'" too
+	@$(TESTBED) sweep experiments/unlabelled.yml --out $(RESULTS)/sweeps/unlabelled $(ARGS)
+	@$(VENV)/bin/python scripts/unlabelled-study $(RESULTS)/sweeps/unlabelled
+
+test: $(VENV)/.installed ## all tests, real networks and a real browser included; needs root
+	@scripts/system-packages browser
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed ## style and types
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+report: $(VENV)/.installed ## tables, plots and an HTML report of the runs in RESULTS
+	@$(TESTBED) report $(RESULTS) $(ARGS)
+
+clean: $(VENV)/.installed ## remove what a killed run left on this machine (never results)
+	@$(TESTBED) clean $(ARGS)
