@@ -1,0 +1,1 @@
+"""YAML specs: read, check, and turn into a plan."""

@@ -1,0 +1,1 @@
+"""Topologies: nodes, links, addresses and paths."""

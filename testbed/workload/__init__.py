@@ -1,0 +1,1 @@
+"""Workloads: trace files, explicit coflows, synthetic mixes."""
