@@ -1,0 +1,1 @@
+"""Coflow schedulers and the rate computations they share."""
