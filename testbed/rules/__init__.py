@@ -1,0 +1,1 @@
+"""Routes, classes and meters as pure data, made from a plan."""
