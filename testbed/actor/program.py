@@ -1,0 +1,247 @@
+"""The actor: takes commands from one coordinator at a time and moves the flows of one host."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from testbed.actor import endpoint
+from testbed.actor.alone import Alone
+from testbed.actor.applications import Applications
+from testbed.actor.channel import Channel
+from testbed.actor.incoming import Receiver
+from testbed.actor.jobs import Jobs
+from testbed.actor.loop import Loop
+from testbed.actor.outbox import Outbox
+from testbed.actor.outgoing import AnyOutgoing, Sender
+from testbed.actor.probe import Echo, Probe
+from testbed.actor.protocol import VERSION, ProtocolError
+
+
+class Actor:
+    """The program; `run` returns on `shutdown`. When a coordinator goes, its flows go, and another may come."""
+
+    def __init__(self, where: str, applications: str = "") -> None:
+        self._loop = Loop()
+        self._loop.after_each = self._after_each
+        self._outbox = Outbox(self._loop)
+        self._sender = Sender(self._loop, self._outbox)
+        self._receiver = Receiver(self._loop, self._outbox)
+        self._applications = (
+            Applications(applications, self._loop, self._outbox, self._sender) if applications else None
+        )
+        self._jobs = Jobs(self._loop, self._outbox)
+        self._echoes: list[Echo] = []
+        self._probes: dict[int, Probe] = {}
+        self._alone: Alone | None = None
+        self._channel: Channel | None = None
+        self._greeted = False
+        self._where = where
+        self._door = endpoint.listen(where)
+        self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
+            "listen": self._listen,
+            "open": self._open,
+            "start": self._start,
+            "alone": self._go_alone,
+            "cap": self._cap,
+            "mark": self._mark,
+            "cut": self._cut,
+            "progress": self._progress,
+            "probe": self._probe,
+            "reply": self._reply,
+            "run": self._run_program,
+            "ping": self._ping,
+            "stop": self._stop,
+            "shutdown": self._shutdown,
+        }
+
+    def run(self) -> None:
+        """Serve coordinators until one says `shutdown`."""
+        self._loop.watch(self._door.fileno(), select.EPOLLIN, self._coordinator_comes)
+        self._loop.run()
+        self._forget_all()
+        self._door.close()
+        endpoint.remove(self._where)
+        if self._applications is not None:
+            self._applications.close()
+
+    def _after_each(self) -> None:
+        self._outbox.flush_if_urgent()
+        if self._alone is not None and (self._alone.is_over() or self._outbox.count("errors")):
+            self._leave_alone()
+            self._say({"alone": "over"})
+
+    def _coordinator_comes(self, _: int) -> None:
+        try:
+            connection, _address = self._door.accept()
+        except BlockingIOError:
+            return
+        if connection.family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._channel is not None:
+            connection.send(b'{"fatal":"busy: this actor has a coordinator"}\n')
+            connection.close()
+            return
+        self._greeted = False
+        self._channel = Channel(self._loop, connection, self._obey, self._coordinator_goes)
+        self._outbox.send = self._channel.send
+        self._channel.send(
+            {"hello": "actor", "version": VERSION, "host": socket.gethostname(), "monotonic_ns": time.monotonic_ns()}
+        )
+
+    def _coordinator_goes(self, _reason: str) -> None:
+        self._channel = None
+        self._forget_all()
+
+    def _leave_alone(self) -> None:
+        """Tell what was kept, and follow the coordinator again."""
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
+            self._outbox.speak()
+
+    def _forget_all(self) -> None:
+        self._leave_alone()
+        self._jobs.kill_all()
+        if self._applications is not None:
+            self._applications.forget_all()
+        self._sender.close()
+        self._receiver.close()
+        for echo in self._echoes:
+            echo.close()
+        for probe in self._probes.values():
+            probe.close()
+        self._echoes.clear()
+        self._probes.clear()
+        self._outbox.clear()
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        """Do what a message says; one that is not understood is answered with `fatal`, and ends the connection."""
+        operation = message.get("op")
+        try:
+            if not self._greeted:
+                self._greet(message)
+            elif operation in self._commands:
+                self._commands[operation](message)
+            else:
+                raise ProtocolError(f"unknown op {operation!r}; known: {', '.join(sorted(self._commands))}")
+        except ProtocolError as error:
+            self._refuse(str(error))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self._refuse(f"op {operation!r}: {type(error).__name__}: {error}")
+
+    def _refuse(self, reason: str) -> None:
+        if self._channel is not None:
+            self._channel.send({"fatal": reason})
+            self._channel.close(reason)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
+
+    def _greet(self, message: dict[str, Any]) -> None:
+        if message.get("op") != "hello" or message.get("version") != VERSION:
+            raise ProtocolError(f"expected the op 'hello' of version {VERSION}, found {str(message)[:80]}")
+        self._greeted = True
+        if self._applications is not None:
+            self._applications.serve()
+
+    def _listen(self, message: dict[str, Any]) -> None:
+        port = message["port"]
+        for address in message["addresses"]:
+            try:
+                self._receiver.listen(address, port)
+                self._echoes.append(Echo(self._loop, address, port))
+            except OSError as error:
+                self._refuse(f"listen on {address}:{port}: {(error.strerror or str(error)).lower()}")
+                return
+        self._say({"listening": port})
+
+    def _open(self, message: dict[str, Any]) -> None:
+        congestion = message.get("congestion", "")
+        for flow, size, bind, peer, port in message["flows"]:
+            self._sender.open(flow, size, bind, (peer, port), congestion)
+
+    def _start(self, message: dict[str, Any]) -> None:
+        flows = self._sender.flows
+        for flow, at_ns, rate_Bps, *dscp in message["flows"]:
+            if flow in flows:
+                flows[flow].start(at_ns, rate_Bps, *dscp)
+
+    def _go_alone(self, message: dict[str, Any]) -> None:
+        """Follow a part of the plan without a word until it is over, or a flow has failed."""
+        self._outbox.keep_quiet()
+        self._alone = Alone(self._loop, self._sender, self._outbox, message)
+
+    def _cap(self, message: dict[str, Any]) -> None:
+        self._change(message, lambda flow, rate_Bps: flow.set_rate(rate_Bps))
+
+    def _mark(self, message: dict[str, Any]) -> None:
+        self._change(message, lambda flow, dscp: flow.mark(dscp))
+
+    def _change(self, message: dict[str, Any], change: Callable[[AnyOutgoing, Any], None]) -> None:
+        """Change flows at the message's instant, or now where that is past."""
+        at_ns = message.get("at_ns", 0)
+
+        def apply() -> None:
+            for flow, value in message["flows"]:
+                outgoing = self._sender.flows.get(flow)  # one that is over needs no change
+                if outgoing is not None:
+                    change(outgoing, value)
+
+        if at_ns > time.monotonic_ns():
+            self._loop.call_at(at_ns, apply)
+        else:
+            apply()
+
+    def _cut(self, message: dict[str, Any]) -> None:
+        for flow in message["flows"]:
+            outgoing = self._sender.flows.get(flow)
+            if outgoing is not None:
+                outgoing.cut()
+
+    def _progress(self, message: dict[str, Any]) -> None:
+        self._outbox.report_every(message["every_ns"])
+
+    def _probe(self, message: dict[str, Any]) -> None:
+        number, count = message["probe"], message["count"]
+
+        def done(times_ns: list[int]) -> None:
+            self._probes.pop(number, None)
+            self._say({"probed": [number, times_ns]})
+
+        peer = (message["peer"], message["port"])
+        try:
+            self._probes[number] = Probe(self._loop, message["bind"], peer, count, message["every_ns"], done)
+        except OSError as error:
+            self._refuse(f"probe {message['bind']} -> {peer[0]}:{peer[1]}: {(error.strerror or str(error)).lower()}")
+
+    def _reply(self, message: dict[str, Any]) -> None:
+        if self._applications is not None:
+            self._applications.answer(message["application"], message["message"])
+
+    def _run_program(self, message: dict[str, Any]) -> None:
+        environment = dict(message["environment"])
+        self._jobs.run(message["job"], message["command"], message["folder"], message["at_ns"], environment)
+
+    def _ping(self, message: dict[str, Any]) -> None:
+        self._say({"pong": message["ping"], "cpu_ns": time.process_time_ns()})
+
+    def _stop(self, _: dict[str, Any]) -> None:
+        """Leave all flows where they are, and tell how far each came."""
+        self._jobs.kill_all()
+        if self._applications is not None:
+            self._applications.forget_all()
+        outgoing = [(flow.flow, flow.first_write_ns, flow.sent) for flow in self._sender.flows.values()]
+        incoming = [(flow.flow, flow.first_byte_ns, flow.received) for flow in self._receiver.flows.values()]
+        self._leave_alone()
+        self._outbox.flush()
+        self._sender.close()
+        self._receiver.close()
+        self._say({"stopped": {"outgoing": outgoing, "incoming": incoming}})
+
+    def _shutdown(self, _: dict[str, Any]) -> None:
+        self._loop.stop()
