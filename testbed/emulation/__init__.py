@@ -1,0 +1,1 @@
+"""The emulated network: Mininet, Docker hosts, switches, shaping, services, clean-up."""

@@ -1,0 +1,188 @@
+"""One emulated run: the network, the OpenFlow app and the replay, brought up in order and always taken down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from testbed.actor import endpoint
+from testbed.coflow import Ints
+from testbed.emulation.affinity import kept_apart
+from testbed.emulation.containers import ACTOR_COMMAND, IN_BAND_COMMAND
+from testbed.emulation.controller_process import ControllerProcess
+from testbed.emulation.edges import Edges
+from testbed.emulation.netns import inside
+from testbed.emulation.network import EmulatedNetwork
+from testbed.emulation.processors import ProcessorMeter, ProcessorShares
+from testbed.outcome import Outcome
+from testbed.plan import Plan
+from testbed.replay.actor_link import Connect
+from testbed.replay.progress import Progress
+from testbed.replay.replay import outcome_so_far, replay
+from testbed.replay.setup import CONTROL_PORT
+from testbed.rules.edge import Change
+
+SAMPLE_S = 0.25
+PROCESSORS_EVERY = 4
+"""Samples of the ports for each reading of the processors."""
+
+
+def emulate(
+    plan: Plan,
+    run_id: str,
+    logs: Path,
+    *,
+    say: Callable[[str], None],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Bring the plan's network up, replay the plan, take everything down, and return what happened.
+
+    `logs` is a folder for the logs of the controller and of applications. Raises EmulationError or ReplayError;
+    `outcome_so_far(error)` then has what had happened before it.
+    """
+    with contextlib.ExitStack() as stack:
+        controllers: list[ControllerProcess] = []
+
+        def start_controller(directory: Path) -> tuple[str, int]:
+            controllers.append(stack.enter_context(ControllerProcess(plan, directory, logs / "controller.log", say)))
+            return controllers[0].address
+
+        command = IN_BAND_COMMAND if plan.control == "in-band" else ACTOR_COMMAND
+        network = EmulatedNetwork(plan, run_id, say, start_controller, command)
+        try:
+            with network:
+                # Routers have had their rules since the bring-up, and no controller.
+                install_s = controllers[0].wait_ready() if controllers else network.phases["routes"]
+                outcome = _replay(plan, network, controllers, on_progress, logs)
+                outcome.facts["rules_s"] = install_s
+        except BaseException as error:
+            kept = outcome_so_far(error)
+            if kept is not None:
+                _add_facts(kept, network)
+            raise
+    _add_facts(outcome, network)
+    return outcome
+
+
+def deadline_s(plan: Plan) -> float:
+    """How long a replay may take before it counts as stuck: ten times what its busiest link needs, and a minute.
+
+    Applications have a deadline of their own, on top of which that comes.
+    """
+    load = plan.flows.bytes_by_link(len(plan.fabric.links))
+    starts = plan.flows.start_s[~np.isnan(plan.flows.start_s)]
+    delays = sum(plan.flows.delay_s.values()) + sum(plan.coflows.delay_s.values())
+    applications_s = plan.applications.deadline_s if plan.applications.programs else 0.0
+    return float(max(starts, default=0.0) + delays + applications_s + 10 * (load / plan.fabric.capacity_Bps).max() + 60)
+
+
+def _replay(
+    plan: Plan,
+    network: EmulatedNetwork,
+    controllers: list[ControllerProcess],
+    on_progress: Callable[[Progress], None] | None,
+    logs: Path,
+) -> Outcome:
+    ours = [*(controller.pid for controller in controllers), *network.pids()]
+    samples = _Samples(network, [os.getpid(), *ours])
+
+    def check_alive() -> None:
+        network.check_alive()
+        for controller in controllers:
+            controller.check_alive()
+
+    forwarding = network.forwarding_thread()
+    try:
+        with (
+            kept_apart(forwarding, [pid for pid in ours if pid != forwarding]) as processor,
+            _edges(plan, network, controllers) as change_edges,
+        ):
+            where, connect = _control(plan, network)
+            outcome = replay(
+                plan,
+                where,
+                connect=connect,
+                on_progress=on_progress,
+                sample=samples.take,
+                sample_s=SAMPLE_S,
+                check_alive=check_alive,
+                deadline_s=deadline_s(plan),
+                change_edges=change_edges,
+                logs=logs,
+            )
+    except BaseException as error:
+        kept = outcome_so_far(error)
+        if kept is not None:
+            samples.add_to(kept)
+        raise
+    outcome.facts["forwarding_processor"] = processor
+    samples.add_to(outcome)
+    return outcome
+
+
+@contextlib.contextmanager
+def _edges(
+    plan: Plan, network: EmulatedNetwork, controllers: list[ControllerProcess]
+) -> Iterator[Callable[[Mapping[str, Change]], dict[str, float]] | None]:
+    """What changes meters and marks at the network's edge; None where no OpenFlow app commands the switches."""
+    if not controllers:
+        yield None
+        return
+    marked = network.hosts if plan.marking == "edge" and "queue" in plan.enforcement else ()
+    with Edges(controllers[0], marked) as edges:
+        yield edges.change
+
+
+def _control(plan: Plan, network: EmulatedNetwork) -> tuple[list[str], Connect]:
+    """Where the actors listen, and how they are reached from where the coordinator is.
+
+    In-band the connections are made inside the first host's network namespace, and a socket belongs for ever to the
+    namespace in which it was made: all messages cross that host's interface and the emulated links, as if the
+    coordinator ran in the container, while its interpreter, its libraries and its priority stay the machine's.
+    """
+    if plan.control != "in-band":
+        return [str(host.control_dir / "actor.sock") for host in network.hosts], endpoint.connect
+
+    def connect(where: str, timeout_s: float) -> socket.socket:
+        return inside(network.hosts[0].pid, lambda: endpoint.connect(where, timeout_s))
+
+    return [f"{host.address.primary}:{CONTROL_PORT}" for host in network.hosts], connect
+
+
+class _Samples:
+    """Port counters and processor shares over the run."""
+
+    def __init__(self, network: EmulatedNetwork, own: list[int]) -> None:
+        self._network = network
+        self._meter = ProcessorMeter(own)
+        self._ports: list[tuple[float, Ints, Ints]] = []
+        self._processors: list[tuple[float, ProcessorShares]] = []
+
+    def take(self, at_s: float) -> None:
+        """Note what the counters say now, `at_s` seconds after the start."""
+        self._ports.append((at_s, *self._network.port_counters()))
+        if len(self._ports) % PROCESSORS_EVERY == 0:
+            self._processors.append((at_s, self._meter.read()))
+
+    def add_to(self, outcome: Outcome) -> None:
+        """Put the series into an outcome."""
+        links = len(self._network.plan.fabric.links)
+        outcome.samples["ports"] = pd.DataFrame(
+            {
+                "at_s": np.repeat([at_s for at_s, _, _ in self._ports], links),
+                "link": np.tile(np.arange(links), len(self._ports)),
+                "sent_bytes": np.concatenate([sent for _, sent, _ in self._ports] or [np.empty(0, np.int64)]),
+                "received_bytes": np.concatenate([got for _, _, got in self._ports] or [np.empty(0, np.int64)]),
+            }
+        )
+        outcome.samples["processors"] = pd.DataFrame([{"at_s": at_s, **vars(s)} for at_s, s in self._processors])
+
+
+def _add_facts(outcome: Outcome, network: EmulatedNetwork) -> None:
+    outcome.facts.update(network.facts())
