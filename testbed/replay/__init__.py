@@ -1,0 +1,1 @@
+"""The coordinator: replays a plan across actors and runs the scheduler."""

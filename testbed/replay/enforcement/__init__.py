@@ -1,0 +1,1 @@
+"""How an allocation is carried out on the emulated network: one module per way."""
