@@ -1,0 +1,113 @@
+"""What the checks look at: the plan, the outcome, and a few things worked out from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.coflow import ENDLESS, NONE, Floats, Ints
+from testbed.completion import coflow_finish_s
+from testbed.errors import RecordsError
+from testbed.outcome import Outcome
+from testbed.plan import Plan
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+STOPPED_ON_PURPOSE = ("cut", "rejected")
+"""First words of the reasons for which a scheduler or the plan ends a flow before its last byte."""
+
+
+class Unmeasured(Exception):  # noqa: N818  (not an error: a check that has no evidence)
+    """A check cannot be made; `why` says what is missing."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+
+@dataclass(frozen=True)
+class PortSeries:
+    """Byte counters of one link (whole frames) since its first sample."""
+
+    link: int
+    at_s: Floats
+    sent: Floats
+    received: Floats
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One run as the checks see it."""
+
+    plan: Plan
+    outcome: Outcome
+    gammas: Floats
+
+    @cached_property
+    def finished(self) -> Flags:
+        """Per flow, whether its last byte arrived."""
+        return ~np.isnan(self.outcome.finish_s)
+
+    @cached_property
+    def stopped(self) -> Flags:
+        """Per flow, whether it was ended on purpose: cut, rejected, or background when the last coflow was done."""
+        by_reason = np.array([reason.split(":")[0] in STOPPED_ON_PURPOSE for reason in self.outcome.reason], dtype=bool)
+        stopped: Flags = ~self.finished & (by_reason | (self.plan.flows.bytes == ENDLESS))
+        return stopped
+
+    @cached_property
+    def ports(self) -> list[PortSeries]:
+        """The samples of each link that has two or more."""
+        frame = self.outcome.samples.get("ports")
+        if frame is None or len(frame) == 0:
+            return []
+        at_s, links = frame["at_s"].to_numpy(dtype=np.float64), self._link_numbers()
+        sent, received = (frame[name].to_numpy(dtype=np.float64) for name in ("sent_bytes", "received_bytes"))
+        order = np.lexsort((at_s, links))
+        starts = np.flatnonzero(np.diff(links[order], prepend=-1))
+        series = []
+        for rows in np.split(order, starts[1:]):
+            if len(rows) >= 2:
+                s, r = sent[rows], received[rows]
+                series.append(PortSeries(int(links[rows[0]]), at_s[rows], s - s[0], r - r[0]))
+        return series
+
+    def _link_numbers(self) -> Ints:
+        """Links of the port samples as numbers; they may be given by name."""
+        column = self.outcome.samples["ports"]["link"]
+        if column.dtype.kind in "iu":
+            return column.to_numpy(dtype=np.int64)
+        number = {link.name: i for i, link in enumerate(self.plan.fabric.links)}
+        unknown = sorted(set(column) - number.keys())
+        if unknown:
+            raise RecordsError(f"samples 'ports': unknown link {unknown[0]!r}, expected the links of the plan")
+        return np.array([number[name] for name in column], dtype=np.int64)
+
+    @cached_property
+    def cct_s(self) -> Floats:
+        """Per coflow of the plan; NaN unless each of its flows finished."""
+        finish = coflow_finish_s(self.plan.coflows, self.plan.flows, self.outcome.finish_s)
+        return finish - self.outcome.coflow_arrival_s
+
+    @cached_property
+    def alone(self) -> Flags:
+        """Per coflow, whether it finished and nothing else (coflow or background flow) was there meanwhile."""
+        background = self.plan.flows.coflow == NONE
+        arrival = np.concatenate([self.outcome.coflow_arrival_s, self.outcome.planned_start_s[background]])
+        finish = np.concatenate([self.outcome.coflow_arrival_s + self.cct_s, self.outcome.finish_s[background]])
+        never_left = np.isnan(finish)
+        finish = np.where(never_left, np.inf, finish)
+        there = ~np.isnan(arrival)
+        order = np.argsort(arrival, kind="stable")[: int(there.sum())]  # those that never came are sorted last
+        a, f = arrival[order], finish[order]
+        earlier_left = np.concatenate([[-np.inf], np.maximum.accumulate(f)[:-1]]) <= a
+        next_came_later = np.concatenate([a[1:], [np.inf]]) >= f
+        alone: Flags = np.zeros(len(arrival), dtype=np.bool_)
+        alone[order] = earlier_left & next_came_later
+        alone &= ~never_left
+        return alone[: len(self.plan.coflows)]

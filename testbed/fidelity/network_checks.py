@@ -1,0 +1,132 @@
+"""Checks on links, from the byte counters at both their ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from testbed.fabric import ETHERNET_HEADER
+from testbed.fidelity.evidence import Evidence, PortSeries, Unmeasured
+from testbed.fidelity.verdict import Check, at_least, at_most
+
+RATE_TOLERANCE = 1.02
+"""Shapers are exact; counters are read a little before or after their time stamp says."""
+AHEAD_LIMIT_S = 0.050
+"""Burst of a shaper, some frames, and the jitter of reading a hundred counters on a busy machine."""
+DELIVERED_LIMIT = 0.999
+CONGESTED_SHARE = 0.9
+"""A link that ran at this share of its rate for a sample interval may have had a full queue: TCP then loses frames
+by design."""
+FEW_FRAMES = 3
+"""So many lost frames are chance, whatever share of a quiet link's traffic they are."""
+
+
+def within_configured_rate(evidence: Evidence) -> Check:
+    """No link sent more, over any time, than its rate allows: how far it was ever ahead, in milliseconds of sending."""
+    name = "ahead of the configured rate"
+    ahead = {series.link: _ahead_s(evidence, series) for series in _ports(evidence, name)}
+    link = max(ahead, key=lambda number: ahead[number])
+    return at_most(
+        name, ahead[link] * 1e3, "ms", invalid=AHEAD_LIMIT_S * 1e3,
+        words=f"link {evidence.plan.fabric.links[link].name} sent more than its rate: its shaper is missing or wrong; "
+        "run `testbed clean` and repeat the run",
+        details={"links": float(len(ahead))},
+    )  # fmt: skip
+
+
+def delivered_of_offered(evidence: Evidence) -> Check:
+    """What came out of each link's far end, of what went in; frames that were still on their way do not count.
+
+    Links that were congested, where a full queue drops by design, are reported beside but not judged.
+    """
+    name = "delivered / offered, uncongested links"
+    judged: dict[int, float] = {}
+    congested: list[float] = []
+    for series in _ports(evidence, name):
+        if series.sent[-1] <= 0:
+            continue
+        ratio = _delivered(evidence, series)
+        if _peak_share(evidence, series) >= CONGESTED_SHARE:
+            congested.append(ratio)
+        else:
+            judged[series.link] = ratio
+    if not judged:
+        raise Unmeasured(name, "no link was used and uncongested")
+    link = min(judged, key=lambda number: judged[number])
+    details = {"links": float(len(judged)), "congested links": float(len(congested))}
+    if congested:
+        details["least on congested links"] = min(congested)
+    return at_least(
+        name, judged[link], "", invalid=DELIVERED_LIMIT,
+        words=f"link {evidence.plan.fabric.links[link].name} lost frames although its queue was not full: its far end "
+        "cannot keep up; lower link.rate, raise the MTU, or use the kernel datapath",
+        details=details,
+    )  # fmt: skip
+
+
+def forwarded_by_switches(evidence: Evidence) -> Check:
+    """What each switch sent on, of what came in: where its forwarding, not a full queue, loses frames.
+
+    A switch with a congested port is reported beside but not judged; what the queues hold at the last sample does not
+    count.
+    """
+    name = "forwarded / received, uncongested switches"
+    fabric, frame = evidence.plan.fabric, evidence.plan.fabric.mtu + ETHERNET_HEADER
+    series = {one.link: one for one in _ports(evidence, name)}
+    judged: dict[str, float] = {}
+    congested: list[float] = []
+    for switch in fabric.switches:
+        into = [series[i] for i, link in enumerate(fabric.links) if link.target == switch.name and i in series]
+        out = [series[i] for i, link in enumerate(fabric.links) if link.source == switch.name and i in series]
+        received = sum(one.received[-1] for one in into)
+        if received <= 0:
+            continue
+        missing = received - sum(one.sent[-1] for one in out)
+        if any(one.received[-1] > one.received[-2] for one in into):
+            missing -= sum(fabric.links[one.link].buffer_bytes + frame for one in out)
+        ratio = float(1 - missing / received) if missing > FEW_FRAMES * frame else 1.0
+        if any(_peak_share(evidence, one) >= CONGESTED_SHARE for one in out):
+            congested.append(ratio)
+        else:
+            judged[switch.name] = ratio
+    if not judged:
+        found = f"; the least of the {len(congested)} congested ones is {min(congested):.4f}" if congested else ""
+        raise Unmeasured(name, f"no switch was used and uncongested{found}")
+    worst = min(judged, key=lambda switch: judged[switch])
+    details = {"switches": float(len(judged)), "congested switches": float(len(congested))}
+    if congested:
+        details["least on congested switches"] = min(congested)
+    return at_least(
+        name, judged[worst], "", invalid=DELIVERED_LIMIT,
+        words=f"switch {worst} lost frames although no queue of it was full: it forwards less than the plan needs; "
+        "lower link.rate, raise the MTU, or use the kernel datapath",
+        details=details,
+    )  # fmt: skip
+
+
+def _ports(evidence: Evidence, name: str) -> list[PortSeries]:
+    if not evidence.ports:
+        raise Unmeasured(name, "the port counters were not sampled")
+    return evidence.ports
+
+
+def _ahead_s(evidence: Evidence, series: PortSeries) -> float:
+    """Greatest excess over rate x time between any two samples (as a token bucket sees it), in time at the rate."""
+    rate_Bps = evidence.plan.fabric.links[series.link].rate_bps / 8
+    excess = series.sent - RATE_TOLERANCE * rate_Bps * series.at_s
+    return float((excess - np.minimum.accumulate(excess)).max()) / rate_Bps
+
+
+def _delivered(evidence: Evidence, series: PortSeries) -> float:
+    link, frame = evidence.plan.fabric.links[series.link], evidence.plan.fabric.mtu + ETHERNET_HEADER
+    missing = series.sent[-1] - series.received[-1]
+    if series.sent[-1] > series.sent[-2]:  # still sending at the end: what its queue and wire hold is on the way
+        missing -= link.buffer_bytes + link.delay_s * link.rate_bps / 8 + frame
+    lost = missing if missing > FEW_FRAMES * frame else 0.0
+    return float(1 - lost / series.sent[-1])
+
+
+def _peak_share(evidence: Evidence, series: PortSeries) -> float:
+    """Largest share of the link's rate over a sample interval."""
+    interval = np.maximum(np.diff(series.at_s), 1e-9)
+    rate_Bps = evidence.plan.fabric.links[series.link].rate_bps / 8
+    return float((np.diff(series.sent) / interval).max() / rate_Bps)
