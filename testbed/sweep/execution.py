@@ -1,0 +1,95 @@
+"""All runs of a sweep that are left: simulations in parallel, then emulations one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from testbed.display import Display
+from testbed.errors import TestbedError
+from testbed.records.sweep_folder import SweepFolder
+from testbed.runner import docker, run_emulated
+from testbed.sweep.estimate import Estimate, estimate
+from testbed.sweep.parallel import existing_cluster, local_cluster, simulate_all
+from testbed.sweep.points import SweepRun
+from testbed.sweep.progress import Progress
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What a sweep has done and what it has before it."""
+
+    runs: Sequence[SweepRun]
+    took_s: dict[str, float]
+    """Name of each finished run -> seconds it took."""
+
+    @classmethod
+    def of(cls, runs: Sequence[SweepRun], folder: SweepFolder) -> Agenda:
+        """The agenda of these runs, as their folder tells it."""
+        return cls(runs, {run.name: folder.took_s(run.name) for run in runs if folder.is_finished(run.name)})
+
+    @property
+    def left(self) -> list[SweepRun]:
+        """Runs that have no records yet, in order."""
+        return [run for run in self.runs if run.name not in self.took_s]
+
+    def left_on(self, source: str) -> list[SweepRun]:
+        """Those of one back end."""
+        return [run for run in self.left if run.source == source]
+
+    def estimate(self, workers: int, source: str | None = None) -> Estimate:
+        """How long what is left will take, with so many processes; or what is left of one back end."""
+        left = self.left if source is None else self.left_on(source)
+        return estimate(left, self.took_s, self.runs, workers)
+
+
+def execute(
+    agenda: Agenda,
+    folder: SweepFolder,
+    display: Display,
+    *,
+    workers: int,
+    cluster: str | None = None,
+    arguments: Sequence[str] = (),
+) -> dict[str, str]:
+    """Make the runs that are left, in the folder; returns those that failed, name -> error.
+
+    `workers`: processes for simulations on this machine, unused where `cluster` is the address of a Dask scheduler.
+    """
+    failed: dict[str, str] = {}
+    if simulated := agenda.left_on("simulation"):
+        progress = Progress(display, len(simulated), agenda.estimate(workers, "simulation").seconds)
+        with display.live(progress.line()), _cluster(cluster, min(workers, len(simulated))) as client:
+            simulate_all(simulated, folder, progress, client, arguments)
+        failed |= progress.failed
+    if emulated := agenda.left_on("emulation"):
+        progress = Progress(display, len(emulated), agenda.estimate(1, "emulation").seconds)
+        try:
+            with docker(display):
+                _emulate_all(emulated, folder, progress, arguments)
+        except TestbedError as error:  # no Docker: none of them can run
+            for run in emulated:
+                progress.broke(run, error)
+        failed |= progress.failed
+    return failed
+
+
+def _cluster(address: str | None, workers: int) -> AbstractContextManager[Client]:
+    return local_cluster(workers) if address is None else existing_cluster(address)
+
+
+def _emulate_all(runs: Sequence[SweepRun], folder: SweepFolder, progress: Progress, arguments: Sequence[str]) -> None:
+    for run in runs:
+        try:
+            plan = run.plan()
+            folder.clear(run.name)
+            run_emulated(plan, folder.runs, progress.display, arguments=arguments, name=run.name)
+        except Exception as error:  # whatever it is, it is this run's: the others go on, and the sweep ends with 1
+            progress.broke(run, error)
+        else:
+            progress.finished(run)
