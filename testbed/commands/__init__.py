@@ -1,0 +1,1 @@
+"""One module per command of the `testbed` program; heavy imports stay inside the functions."""

@@ -1,0 +1,40 @@
+"""`testbed run`: run an experiment on its back ends, emulation among them, and show what came out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from testbed.commands.experiment_options import chosen_single, experiment_options
+from testbed.commands.report import show
+
+
+@click.command()
+@experiment_options
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), help="Folder of the run directories.")
+def command(
+    experiment: Path, scheduler: str | None, seed: int | None, overrides: tuple[str, ...], as_json: bool, out: Path
+) -> int:
+    """Run EXPERIMENT on the back ends it names: the emulated network (as root) and the simulator.
+
+    Ends with 0 if every run is valid or degraded, with 3 if one is invalid.
+    """
+    from testbed.display import Display
+    from testbed.runner import docker, report_folder, run_emulated, run_simulated, what_was_done
+
+    plans = chosen_single(experiment, scheduler, seed, overrides)
+    display = Display()
+    simulated = [plan for plan in plans if "simulation" in plan.backends and not plan.applications.programs]
+    emulated = [plan for plan in plans if "emulation" in plan.backends]
+    display.say(f"{experiment}: {len(simulated)} simulated and {len(emulated)} emulated runs")
+    directories = [run_simulated(plan, out, display, arguments=sys.argv) for plan in simulated]
+    if emulated:
+        with docker(display):
+            for plan in emulated:
+                directories.append(run_emulated(plan, out, display, arguments=sys.argv))
+                if plan.applications.programs and "simulation" in plan.backends:
+                    done = what_was_done(directories[-1])
+                    directories.append(run_simulated(done, out, display, arguments=sys.argv))
+    return show(directories, report_folder(out, plans[0]), None, as_json)
