@@ -10,13 +10,13 @@ import contextlib
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from testbed.actor import endpoint
 from testbed.emulation import names, shared
 from testbed.emulation.command import missing_program
 from testbed.emulation.owner import Owner, kill, processes_with_argument, this_process, with_descendants
@@ -74,8 +74,8 @@ def find_daemon() -> str | None:
 def answers(socket: str) -> bool:
     """Whether a Docker daemon listens on a unix socket and answers."""
     try:
-        if not stat.S_ISSOCK(os.stat(socket.removeprefix("unix://")).st_mode):
-            return False
+        # The Docker client leaves its own socket unclosed where a daemon is bound to the path but does not listen yet.
+        endpoint.connect(socket.removeprefix("unix://"), timeout_s=5).close()
         with connect(socket, timeout_s=5) as client:
             return bool(client.ping())
     except Exception:  # docker, requests and urllib3 each have their own; all mean no

@@ -358,7 +358,7 @@ def test_not_a_word_passes_while_an_actor_follows_its_part_alone(actor: Start) -
 
 def test_an_error_ends_the_silence(actor: Start) -> None:
     sender, receiver = actor(), actor()
-    open_flow(sender, receiver, 0, 10_000_000)
+    open_flow(sender, receiver, 0, 10**15)  # more than can arrive before the receiver dies
     part = {"limits": [], "weights": [], "uplink_Bps": None, "classes": 0, "dscp": 0, "receives": 0}
     sender.say("alone", **part, flows=[[0, 0, -1]], sends=1)
     receiver.process.kill()
