@@ -102,6 +102,8 @@ class Plan:
     flows: FlowTable
     ecmp: str = "per-flow"
     """per-flow, hash or single-path."""
+    queueing: str = "fifo"
+    """What each class of a port has: fifo, one queue for all flows, or per-flow, one for each, taking turns."""
     datapath: str = "auto"
     enforcement: tuple[str, ...] = ("pacing",)
     metering: str = "per-flow"

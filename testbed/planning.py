@@ -103,6 +103,7 @@ class _Planner:
                 delay_s=draft.delay_s,
             ),
             ecmp=ecmp,
+            queueing=spec.topology.link.queueing,
             datapath=spec.topology.datapath,
             enforcement=spec.enforcement,
             metering=spec.metering,

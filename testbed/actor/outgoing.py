@@ -34,13 +34,15 @@ _zeros = memoryview(bytes(1 << 20))
 class Outgoing:
     """One flow that this host sends."""
 
-    def __init__(self, sender: Sender, flow: int, size: int, bind: str, peer: tuple[str, int], congestion: str) -> None:
+    def __init__(
+        self, sender: Sender, flow: int, size: int, own: tuple[str, int], peer: tuple[str, int], congestion: str
+    ) -> None:
         self._sender = sender
         self._loop = sender.loop
         self._outbox = sender.outbox
         self.flow = flow
         self._size = size
-        self._bind = bind
+        self._own = own
         self._peer = peer
         self._congestion = congestion
         self._socket: socket.socket | None = None
@@ -60,7 +62,7 @@ class Outgoing:
     def connect(self) -> None:
         """Begin to connect from the own address to the peer's."""
         try:
-            self._socket = connection = flow_socket(self._bind, self._congestion)
+            self._socket = connection = flow_socket(self._own, self._congestion)
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, self._unsent)
             connection.connect(self._peer)
@@ -206,7 +208,7 @@ class Outgoing:
 
     def _fail(self, doing: str, error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
-        where = f"{doing} {self._bind} -> {self._peer[0]}:{self._peer[1]}"
+        where = f"{doing} {self._own[0]} -> {self._peer[0]}:{self._peer[1]}"
         self._outbox.put("errors", (self.flow, f"{where}: {reason}"), urgent=True)
         self.close()
         if not self._opened:
@@ -235,9 +237,9 @@ class Sender:
         self.when_written: Callable[[Outgoing], None] | None = None
         """Told of each flow whose last byte has been written."""
 
-    def open(self, flow: int, size: int, bind: str, peer: tuple[str, int], congestion: str) -> None:
-        """Connect and announce a flow; a few at a time, the rest wait their turn."""
-        outgoing = Outgoing(self, flow, size, bind, peer, congestion)
+    def open(self, flow: int, size: int, own: tuple[str, int], peer: tuple[str, int], congestion: str) -> None:
+        """Connect and announce a flow; a few at a time, the rest wait their turn. Own port 0: the kernel chooses."""
+        outgoing = Outgoing(self, flow, size, own, peer, congestion)
         self.flows[flow] = outgoing
         self._waiting.append(outgoing)
         self._attempt_soon()

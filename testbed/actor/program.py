@@ -162,8 +162,8 @@ class Actor:
 
     def _open(self, message: dict[str, Any]) -> None:
         congestion = message.get("congestion", "")
-        for flow, size, bind, peer, port in message["flows"]:
-            self._sender.open(flow, size, bind, (peer, port), congestion)
+        for flow, size, own, own_port, peer, port in message["flows"]:
+            self._sender.open(flow, size, (own, own_port), (peer, port), congestion)
 
     def _start(self, message: dict[str, Any]) -> None:
         flows = self._sender.flows

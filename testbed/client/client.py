@@ -114,7 +114,7 @@ def _connect(
     path = connection.ask({"op": "route", "coflow": coflow, "to": destination, "size": size})
 
     def attempt() -> socket.socket:
-        made = flow_socket(path["own"], path["congestion"])
+        made = flow_socket((path["own"], 0), path["congestion"])
         try:
             made.connect((path["peer"], port))
         except BaseException:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from testbed.emulation.command import missing_program
 from testbed.emulation.containers import HostHandle
-from testbed.emulation.shaping import FIRST_CLASS
+from testbed.emulation.port_trees import FIRST_CLASS
 from testbed.emulation.wiring import HOST_INTERFACE
 from testbed.errors import EmulationError
 from testbed.rules.edge import Change

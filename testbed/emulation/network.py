@@ -40,6 +40,7 @@ from testbed.emulation.switches import Switches
 from testbed.emulation.wiring import End, make_cables
 from testbed.errors import EmulationError
 from testbed.plan import Plan
+from testbed.rules.flow_queues import queues_by_link
 from testbed.scheduling.sharing import sharing_of
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class EmulatedNetwork:
             prefixes = core_prefixes(self.plan.addresses)
             self._state = create_state(make_names(self.run_id))
             self._sharing = sharing_of(self.plan)
+            self._flow_queues = queues_by_link(self.plan)
             self._cables = make_cables(self.plan.fabric, self._state.names)
             self._switches = self._make_switches()
         controller = None
@@ -225,7 +227,8 @@ class EmulatedNetwork:
         return CoflowMininet(self.plan, self._switches, handles)
 
     def _tree(self, end: End) -> PortTree:
-        return port_tree(end.interface, self.plan.fabric.links[end.link], self.plan.fabric.mtu, self._sharing)
+        fabric, queues = self.plan.fabric, self._flow_queues[end.link]
+        return port_tree(end.interface, fabric.links[end.link], fabric.mtu, self._sharing, queues)
 
     def _host_end(self, number: int) -> End:
         return next(cable.second for cable in self._cables if cable.second.host == number)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from testbed.fabric import ETHERNET_HEADER, Link
 from testbed.scheduling.sharing import ONE_CLASS, Sharing
 
+FIRST_CLASS = 0x10
+"""Number of the first class in tc, which reads and writes such numbers as hexadecimal."""
 HOST_QUEUE_BYTES = 4 << 20
 """Least queue of a host's own interface, per class. TCP bounds what each flow has in it (two segments or so). A queue
 that drops there makes the sender wait half a second for each try, and in the end its connection times out: losses
@@ -49,6 +51,8 @@ class PortTree:
     classes: tuple[TrafficClass, ...]
     delay_s: float = 0.0
     loss: float = 0.0
+    flow_queues: tuple[int, ...] = ()
+    """Numbers of the flow queues that each class has, taking turns; none where a class has one queue for all."""
 
     @property
     def burst_bytes(self) -> int:
@@ -56,12 +60,15 @@ class PortTree:
         return math.ceil(max(_BURST_FRAMES * self.frame_bytes, self.rate_bps / 8 * _BURST_S))
 
 
-def port_tree(interface: str, link: Link, mtu: int, sharing: Sharing = ONE_CLASS) -> PortTree:
+def port_tree(
+    interface: str, link: Link, mtu: int, sharing: Sharing = ONE_CLASS, flow_queues: tuple[int, ...] = ()
+) -> PortTree:
     """The tree of the interface that a link leaves from."""
     from_host = link.source_port == 0
     buffer_bytes = max(link.buffer_bytes, HOST_QUEUE_BYTES) if from_host else link.buffer_bytes
     classes = tuple(_class(number, sharing, link.rate_bps, buffer_bytes) for number in range(sharing.classes))
-    return PortTree(interface, link.rate_bps, mtu + ETHERNET_HEADER, classes, link.delay_s, link.loss)
+    frame_bytes = mtu + ETHERNET_HEADER
+    return PortTree(interface, link.rate_bps, frame_bytes, classes, link.delay_s, link.loss, flow_queues)
 
 
 def _class(number: int, sharing: Sharing, link_bps: float, buffer_bytes: int) -> TrafficClass:

@@ -3,7 +3,7 @@
 1:     htb          root (or below a netem stage 2:, where the link has delay or loss)
 1:1    class        the link: rate = ceil
 1:10.. class        one per traffic class of the port: class k is 1:1k
-10:..  bfifo        the class's queue
+10:..  bfifo        the class's queue, or where flows have queues of their own an HTB (`flow_queues`)
 u32    filters      packets of DSCP k go to class k; all others to the first
 """
 
@@ -13,13 +13,13 @@ import math
 import re
 from collections.abc import Sequence
 
+from testbed.emulation import tc_text
 from testbed.emulation.command import batch
+from testbed.emulation.flow_queues import compare_flow_queues, flow_queue_commands, verify_flow_filters
 from testbed.emulation.netns import Netns
-from testbed.emulation.port_trees import PortTree, TrafficClass
+from testbed.emulation.port_trees import FIRST_CLASS, PortTree, TrafficClass
 from testbed.errors import EmulationError
 
-FIRST_CLASS = 0x10
-"""tc reads and writes class numbers as hexadecimal."""
 _DSCP_MASK = 0xFC
 """The rest of the TOS byte is ECN."""
 _TICK_S = 64e-9
@@ -33,8 +33,6 @@ _CLASS = re.compile(
 _LEAF = re.compile(r"qdisc bfifo (?P<handle>\S+): parent 1:(?P<minor>\S+) limit (?P<limit>\S+)")
 _FILTERS = re.compile(r"^filter .* u32 chain 0 fh 800: ht divisor 1 *$", re.MULTILINE)
 _FILTER = re.compile(r"flowid 1:(?P<minor>\S+).*\n\s+match (?P<value>[0-9a-f]{8})/(?P<mask>[0-9a-f]{8}) at 0")
-_RATE_UNITS = {"bit": 1, "Kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9, "Tbit": 10**12}
-_SIZE_UNITS = {"b": 1, "Kb": 2**10, "Mb": 2**20}
 
 
 def tree_commands(tree: PortTree) -> list[str]:
@@ -52,7 +50,10 @@ def tree_commands(tree: PortTree) -> list[str]:
         rates = f"{_rates(leaf.rate_bps, leaf.ceil_bps)} prio {leaf.priority} {tokens}"
         quantum = _quantum(tree, leaf)
         lines.append(f"class add dev {device} parent 1:1 classid 1:{minor:x} htb {rates} quantum {quantum}")
-        lines.append(f"qdisc add dev {device} parent 1:{minor:x} handle {minor:x}: bfifo limit {leaf.buffer_bytes}")
+        if tree.flow_queues:
+            lines += flow_queue_commands(tree, minor, leaf)
+        else:
+            lines.append(f"qdisc add dev {device} parent 1:{minor:x} handle {minor:x}: bfifo limit {leaf.buffer_bytes}")
     for flow_class, tos in _filters(tree):
         match = f"u32 match ip tos 0x{tos:02x} 0x{_DSCP_MASK:02x} flowid 1:{flow_class}"
         lines.append(f"filter add dev {device} parent 1: protocol ip prio 1 {match}")
@@ -76,9 +77,10 @@ def verify(trees: Sequence[PortTree], netns_of: Netns | None = None) -> None:
         sections = [text] * len(trees)
     for tree, section in zip(trees, sections, strict=True):
         _compare(tree, section)
-    filtered = [tree for tree in trees if _filters(tree)]
-    if filtered:
+    if filtered := [tree for tree in trees if _filters(tree)]:
         _verify_filters(filtered, netns_of)
+    if split := [tree for tree in trees if tree.flow_queues]:
+        verify_flow_filters(split, netns_of)
 
 
 def _verify_filters(trees: Sequence[PortTree], netns_of: Netns | None) -> None:
@@ -117,21 +119,24 @@ def _compare(tree: PortTree, text: str) -> None:
     if not re.search(rf"^qdisc htb 1: .*default 0x{FIRST_CLASS:x}\b", text, re.MULTILINE):
         raise EmulationError(f"interface {tree.interface}: no HTB tree of ours; tc shows: {text.strip() or 'nothing'}")
     classes = {match["minor"]: match for match in _CLASS.finditer(text)}
-    leaves = {match["minor"]: _size(match["limit"]) for match in _LEAF.finditer(text)}
+    leaves = {match["minor"]: tc_text.size(match["limit"]) for match in _LEAF.finditer(text)}
     for minor, wanted in {"1": link, **leaf_classes}.items():
         rate, ceil = wanted.rate_bps, wanted.ceil_bps
         if minor not in classes:
             raise EmulationError(f"interface {tree.interface}: class 1:{minor} is missing; tc shows: {text.strip()}")
         found = classes[minor]
-        _same(tree, minor, "rate in bit/s", _rate(found["rate"]), rate, 0.001 * rate + 8)
-        _same(tree, minor, "ceil in bit/s", _rate(found["ceil"]), ceil, 0.001 * ceil + 8)
+        _same(tree, minor, "rate in bit/s", tc_text.rate(found["rate"]), rate, 0.001 * rate + 8)
+        _same(tree, minor, "ceil in bit/s", tc_text.rate(found["ceil"]), ceil, 0.001 * ceil + 8)
         if found["quantum"] is not None:  # only leaves have one
             _same(tree, minor, "quantum", float(found["quantum"]), _quantum(tree, wanted), 0)
             _same(tree, minor, "prio", float(found["priority"]), wanted.priority, 0)
-        _same(tree, minor, "burst in bytes", _size(found["burst"]), tree.burst_bytes, slack)
-        _same(tree, minor, "cburst in bytes", _size(found["cburst"]), tree.burst_bytes, slack)
+        _same(tree, minor, "burst in bytes", tc_text.size(found["burst"]), tree.burst_bytes, slack)
+        _same(tree, minor, "cburst in bytes", tc_text.size(found["cburst"]), tree.burst_bytes, slack)
     for minor, leaf in leaf_classes.items():
-        _same(tree, minor, "buffer in bytes", leaves.get(minor, 0.0), leaf.buffer_bytes, 16)
+        if tree.flow_queues:
+            compare_flow_queues(tree, minor, leaf, text)
+        else:
+            _same(tree, minor, "buffer in bytes", leaves.get(minor, 0.0), leaf.buffer_bytes, 16)
 
 
 def _same(tree: PortTree, minor: str, what: str, found: float, wanted: float, slack: float) -> None:
@@ -159,18 +164,3 @@ def _netem(tree: PortTree) -> str:
 
 def _rates(rate_bps: float, ceil_bps: float) -> str:
     return f"rate {round(rate_bps)}bit ceil {round(ceil_bps)}bit"
-
-
-def _rate(text: str) -> float:
-    return _number(text, _RATE_UNITS)
-
-
-def _size(text: str) -> float:
-    return _number(text, _SIZE_UNITS)
-
-
-def _number(text: str, units: dict[str, int]) -> float:
-    match = re.fullmatch(r"([\d.]+)([A-Za-z]+)", text)
-    if match is None or match[2] not in units:
-        raise EmulationError(f"tc shows '{text}'; expected a number with one of the units {', '.join(units)}")
-    return float(match[1]) * units[match[2]]

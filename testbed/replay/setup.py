@@ -15,6 +15,7 @@ from testbed.plan import Plan
 from testbed.replay.actor_link import ActorLink
 from testbed.replay.crew import Crew
 from testbed.rules.flow_key import FlowKey
+from testbed.rules.flow_queues import sender_ports
 
 DATA_PORT = 5000
 """TCP port of the flows, and UDP port of the echo, on every host."""
@@ -59,8 +60,10 @@ class Connections:
         """Connect all flows, each along its planned path; ReplayError names one that cannot be."""
         plan = self._plan
         rows: dict[int, list[Any]] = defaultdict(list)
-        for flow, (source, size) in enumerate(zip(plan.flows.src.tolist(), plan.flows.bytes.tolist(), strict=True)):
-            rows[source].append((flow, size, *self._ends(flow), self._port))
+        columns = (plan.flows.src.tolist(), plan.flows.bytes.tolist(), sender_ports(plan).tolist())
+        for flow, (source, size, own_port) in enumerate(zip(*columns, strict=True)):
+            own, peer = self._ends(flow)
+            rows[source].append((flow, size, own, own_port, peer, self._port))
         for source, flows in rows.items():
             self._crew.links[source].tell_of("open", flows, congestion=self._congestion)
 

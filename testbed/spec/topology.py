@@ -24,6 +24,8 @@ class LinkSpec(Spec):
     """Bits per second of TCP payload, as simulators state it."""
     mtu: Annotated[int, whole("an MTU in bytes", 576, 65_535)] = 9000
     buffer: Size = 256_000
+    queueing: Literal["fifo", "per-flow"] = "fifo"
+    """One queue for all flows of a class, or one for each; `buffer` is the length of each queue."""
     delay: Time = 0.0
     loss: Share = 0.0
 
@@ -95,6 +97,15 @@ class TopologySpec(Spec):
     hosts: HostsSpec = HostsSpec()
     routing: RoutingSpec = RoutingSpec()
     datapath: Literal["auto", "ovs-kernel", "ovs-user", "router"] = "auto"
+
+    @model_validator(mode="after")
+    def _paths_known(self) -> TopologySpec:
+        if self.link.queueing == "per-flow" and self.routing.ecmp == "hash":
+            raise ValueError(
+                "link.queueing per-flow needs to know what crosses a port, and with routing.ecmp hash the switches "
+                "choose; expected ecmp per-flow or single-path, or queueing fifo"
+            )
+        return self
 
 
 class FatTreeSpec(TopologySpec):

@@ -19,7 +19,7 @@ SECOND = 10**9
 
 
 def open_flow(sender: Any, receiver: Any, flow: int, size: int) -> None:
-    sender.say("open", flows=[[flow, size, sender.address, receiver.address, receiver.port]])
+    sender.say("open", flows=[[flow, size, sender.address, 0, receiver.address, receiver.port]])
     [[opened, port]] = sender.wait_for("opened")
     assert opened == flow
     assert 1024 <= port < 65536
@@ -146,7 +146,7 @@ def test_a_cut_flow_loses_nothing_that_was_sent(actor: Start) -> None:
 def test_many_flows_at_once_both_ways(actor: Start) -> None:
     a, b = actor(), actor()
     for sender, receiver, base in ((a, b, 0), (b, a, 1000)):
-        rows = [[base + n, 10_000 + n, sender.address, receiver.address, receiver.port] for n in range(200)]
+        rows = [[base + n, 10_000 + n, sender.address, 0, receiver.address, receiver.port] for n in range(200)]
         sender.say("open", flows=rows)
     for sender, receiver in ((a, b), (b, a)):
         opened, accepted = [], []
@@ -181,15 +181,22 @@ def test_a_probe_without_answer_says_so(actor: Start) -> None:
     assert a.wait_for("probed") == [1, []]
 
 
+def test_a_flow_leaves_from_the_port_that_is_stated(actor: Start) -> None:
+    a, b = actor(), actor()
+    a.say("open", flows=[[5, 100, a.address, 20_480, b.address, b.port]])
+    assert a.wait_for("opened") == [[5, 20_480]]
+    assert b.wait_for("accepted") == [5]
+
+
 def test_a_refused_connection_is_an_error_in_words(actor: Start) -> None:
     a = actor()
-    a.say("open", flows=[[5, 100, a.address, "127.78.9.9", a.port]])
+    a.say("open", flows=[[5, 100, a.address, 0, "127.78.9.9", a.port]])
     assert a.wait_for("errors") == [[5, f"connect 127.78.0.1 -> 127.78.9.9:{a.port}: connection refused"]]
 
 
 def test_many_refused_connections_are_as_many_errors(actor: Start) -> None:
     a = actor()
-    a.say("open", flows=[[flow, 100, a.address, "127.78.9.9", a.port] for flow in range(500)])
+    a.say("open", flows=[[flow, 100, a.address, 0, "127.78.9.9", a.port] for flow in range(500)])
     seen: set[int] = set()
     while len(seen) < 500:
         seen |= {flow for flow, _ in a.wait_for("errors")}
@@ -197,7 +204,7 @@ def test_many_refused_connections_are_as_many_errors(actor: Start) -> None:
 
 def test_an_unknown_congestion_control_is_an_error_in_words(actor: Start) -> None:
     a, b = actor(), actor()
-    a.say("open", flows=[[5, 100, a.address, b.address, b.port]], congestion="nosuch")
+    a.say("open", flows=[[5, 100, a.address, 0, b.address, b.port]], congestion="nosuch")
     expected = f"connect 127.78.0.1 -> 127.78.0.2:{b.port}: no such file or directory"
     assert a.wait_for("errors") == [[5, expected]]
 

@@ -22,7 +22,8 @@ MISTAKES = [
     ("kind: fat-tree\nk: 4.0\n", "spec.yml:2: k: expected an even number from 2 to 64, found 4.0"),
     (
         FAT_TREE + "link:\n  mtuu: 3\n",
-        "spec.yml:4: link.mtuu: unknown key 'mtuu'; did you mean 'mtu'? known: buffer, delay, goodput, loss, mtu, rate",
+        "spec.yml:4: link.mtuu: unknown key 'mtuu'; did you mean 'mtu'? known: buffer, delay, goodput, loss, mtu, "
+        "queueing, rate",
     ),
     (
         FAT_TREE + "link: {rate: 20}\n",
@@ -45,6 +46,11 @@ MISTAKES = [
     (
         FAT_TREE + "link: {rate: 1 bit/s, goodput: 1 MB/s}\n",
         "spec.yml:3: link: rate and goodput exclude each other; expected one of them",
+    ),
+    (
+        FAT_TREE + "link: {queueing: per-flow}\nrouting: {ecmp: hash}\n",
+        "spec.yml:1: link.queueing per-flow needs to know what crosses a port, and with routing.ecmp hash the switches "
+        "choose; expected ecmp per-flow or single-path, or queueing fifo",
     ),
     (
         FAT_TREE + "link: {buffer: 1 KB}\n",
@@ -101,7 +107,7 @@ MISTAKES = [
     (FAT_TREE + "k: 4\n", "spec.yml:3: key 'k' is given twice; the first is on line 2"),
     (
         FAT_TREE + "link: null\n",
-        "spec.yml:3: link: expected a mapping of buffer, delay, goodput, loss, mtu, rate; found null",
+        "spec.yml:3: link: expected a mapping of buffer, delay, goodput, loss, mtu, queueing, rate; found null",
     ),
     (FAT_TREE + "tcp: {ecn: yes}\n", "spec.yml:3: tcp.ecn: expected true or false, found 'yes'"),
 ]
