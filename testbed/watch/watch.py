@@ -179,7 +179,7 @@ def _start(port: int, runs: int) -> Watch:
         _enlarge(ours)
         process = subprocess.Popen(
             [sys.executable, "-m", "testbed.watch.server", "--listen", str(listener.fileno())],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             pass_fds=(listener.fileno(),),
             cwd=Path(__file__).parents[2],

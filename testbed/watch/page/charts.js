@@ -23,7 +23,8 @@ export function drawGoodput(root, points) {
   root.replaceChildren(...parts);
 }
 
-// runs: [{title, hue, ccts: [s, ...]}, ...]; the last is the one that goes.
+// runs: [{title, hue, coflows, ccts: [s, ...]}, ...]; the last is the one that goes. A curve ends at the share that has
+// finished, so that a run whose long coflows are still to come does not look better than it is.
 export function drawCcts(root, legend, runs) {
   const drawn = runs.filter((run) => run.ccts.length);
   const all = drawn.flatMap((run) => run.ccts);
@@ -40,7 +41,7 @@ export function drawCcts(root, legend, runs) {
   drawn.forEach((run) => {
     const sorted = [...run.ccts].sort((a, b) => a - b);
     let d = `M${toX(sorted[0])},${toY(0)}`;
-    sorted.forEach((s, place) => { d += `H${toX(s).toFixed(1)}V${toY((place + 1) / sorted.length).toFixed(1)}`; });
+    sorted.forEach((s, place) => { d += `H${toX(s).toFixed(1)}V${toY((place + 1) / run.coflows).toFixed(1)}`; });
     parts.push(svg("path", { class: `curve hue${run.hue}${run === runs[runs.length - 1] ? "" : " earlier"}`, d }));
   });
   root.replaceChildren(...parts);

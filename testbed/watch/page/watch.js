@@ -156,7 +156,7 @@ function drawAll() {
   drawActive(run);
   drawGoodput($("goodput"), run.points);
   const curves = runs.map((one) => ({ title: one.repeat ? `${one.scheduler}, repeat ${one.repeat}` : one.scheduler,
-    hue: (one.number - 1) % HUES, ccts: ccts(one) }));
+    hue: (one.number - 1) % HUES, ccts: ccts(one), coflows: Math.max(one.state?.coflows ?? 0, one.finished.size) }));
   drawCcts($("cct"), $("cct-legend"), curves);
   drawTables(run);
 }
