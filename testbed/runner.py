@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.display import Display
 from testbed.fidelity.verdict import Verdict
 from testbed.plan import ApplicationSetting, Plan, read_plan
 from testbed.records.run_directory import RunDirectory, create
 from testbed.scheduling.rates import lone_gammas
+
+if TYPE_CHECKING:
+    from testbed.watch.watch import Watch
 
 
 def run_simulated(
@@ -51,11 +55,18 @@ def docker(display: Display) -> Iterator[None]:
 
 
 def run_emulated(
-    plan: Plan, results: Path, display: Display, *, arguments: Sequence[str] = (), name: str | None = None
+    plan: Plan,
+    results: Path,
+    display: Display,
+    *,
+    arguments: Sequence[str] = (),
+    name: str | None = None,
+    watch: Watch | None = None,
 ) -> Path:
     """Emulate a plan as root; returns its run directory, complete. `name`: of the directory, else one with the time.
 
-    Where the run fails or is interrupted, what had happened is written all the same before the error goes on.
+    Where the run fails or is interrupted, what had happened is written all the same before the error goes on. `watch`
+    is told of the run while it goes.
     """
     from testbed.emulation.session import emulate
     from testbed.replay.replay import outcome_so_far
@@ -64,17 +75,28 @@ def run_emulated(
     run_id = f"{datetime.now(timezone.utc):%H%M%S}-{secrets.token_hex(3)}"
     display.say(f"emulating {_title(plan)}: {directory.path}")
     gammas = lone_gammas(plan)
+    onlooker = watch.run(plan, gammas) if watch is not None else None
+
+    def say(text: str) -> None:
+        display.detail(text)
+        if onlooker is not None:
+            onlooker.say(text)
+
     try:
         with display.live(_title(plan)):
-            outcome = emulate(plan, run_id, directory.logs, say=display.detail, on_progress=display.progress)
+            outcome = emulate(plan, run_id, directory.logs, say=say, on_progress=display.progress, onlooker=onlooker)
     except BaseException as error:
         kept = outcome_so_far(error)
         if kept is not None:
             kept.facts["error"] = str(error) or type(error).__name__
             directory.write_outcome(kept, lone_gammas(kept.plan) if kept.plan else gammas)
             display.say(f"the records so far are in {directory.path}")
+        if onlooker is not None:
+            onlooker.failed(error)
         raise
     verdict = directory.write_outcome(outcome, lone_gammas(outcome.plan) if outcome.plan else gammas)
+    if onlooker is not None:
+        onlooker.ended(verdict, directory.path)
     _say_verdict(directory, verdict, display)
     return directory.path
 

@@ -39,10 +39,21 @@ FORBIDDEN = {
         "analysis",
         "sweep",
     },
-    "testbed/replay": {"spec", "planning", "simulation", "emulation", "records", "analysis", "commands", "sweep"},
-    "testbed/emulation": {"spec", "simulation", "analysis", "commands", "sweep"},
+    "testbed/replay": {
+        "spec",
+        "planning",
+        "simulation",
+        "emulation",
+        "records",
+        "analysis",
+        "commands",
+        "sweep",
+        "watch",
+    },
+    "testbed/emulation": {"spec", "simulation", "analysis", "commands", "sweep", "watch"},
     "testbed/records": {"spec", "simulation", "emulation", "replay", "analysis", "commands", "sweep"},
     "testbed/analysis": {"spec", "planning", "simulation", "emulation", "replay", "commands", "sweep"},
+    "testbed/watch": {"spec", "planning", "simulation", "emulation", "records", "analysis", "commands", "sweep"},
     "testbed/sweep": {"simulation", "emulation", "replay", "commands"},
 }
 

@@ -23,6 +23,7 @@ from testbed.emulation.processors import ProcessorMeter, ProcessorShares
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import Connect
+from testbed.replay.onlooker import Onlooker
 from testbed.replay.progress import Progress
 from testbed.replay.replay import outcome_so_far, replay
 from testbed.replay.setup import CONTROL_PORT
@@ -40,12 +41,15 @@ def emulate(
     *,
     say: Callable[[str], None],
     on_progress: Callable[[Progress], None] | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Outcome:
     """Bring the plan's network up, replay the plan, take everything down, and return what happened.
 
     `logs` is a folder for the logs of the controller and of applications. Raises EmulationError or ReplayError;
     `outcome_so_far(error)` then has what had happened before it.
     """
+    if onlooker is not None:
+        onlooker.phase("bring-up")
     with contextlib.ExitStack() as stack:
         controllers: list[ControllerProcess] = []
 
@@ -59,8 +63,10 @@ def emulate(
             with network:
                 # Routers have had their rules since the bring-up, and no controller.
                 install_s = controllers[0].wait_ready() if controllers else network.phases["routes"]
-                outcome = _replay(plan, network, controllers, on_progress, logs)
+                outcome = _replay(plan, network, controllers, on_progress, onlooker, logs)
                 outcome.facts["rules_s"] = install_s
+                if onlooker is not None:
+                    onlooker.phase("take-down")
         except BaseException as error:
             kept = outcome_so_far(error)
             if kept is not None:
@@ -87,10 +93,11 @@ def _replay(
     network: EmulatedNetwork,
     controllers: list[ControllerProcess],
     on_progress: Callable[[Progress], None] | None,
+    onlooker: Onlooker | None,
     logs: Path,
 ) -> Outcome:
     ours = [*(controller.pid for controller in controllers), *network.pids()]
-    samples = _Samples(network, [os.getpid(), *ours])
+    samples = _Samples(network, [os.getpid(), *ours], onlooker)
 
     def check_alive() -> None:
         network.check_alive()
@@ -109,6 +116,7 @@ def _replay(
                 where,
                 connect=connect,
                 on_progress=on_progress,
+                onlooker=onlooker,
                 sample=samples.take,
                 sample_s=SAMPLE_S,
                 check_alive=check_alive,
@@ -158,15 +166,19 @@ def _control(plan: Plan, network: EmulatedNetwork) -> tuple[list[str], Connect]:
 class _Samples:
     """Port counters and processor shares over the run."""
 
-    def __init__(self, network: EmulatedNetwork, own: list[int]) -> None:
+    def __init__(self, network: EmulatedNetwork, own: list[int], onlooker: Onlooker | None) -> None:
         self._network = network
-        self._meter = ProcessorMeter(own)
+        self._onlooker = onlooker
+        self._meter = ProcessorMeter([*own, *(onlooker.pids if onlooker is not None else ())])
         self._ports: list[tuple[float, Ints, Ints]] = []
         self._processors: list[tuple[float, ProcessorShares]] = []
 
     def take(self, at_s: float) -> None:
         """Note what the counters say now, `at_s` seconds after the start."""
-        self._ports.append((at_s, *self._network.port_counters()))
+        sent, received = self._network.port_counters()
+        self._ports.append((at_s, sent, received))
+        if self._onlooker is not None:
+            self._onlooker.ports(at_s, sent)
         if len(self._ports) % PROCESSORS_EVERY == 0:
             self._processors.append((at_s, self._meter.read()))
 

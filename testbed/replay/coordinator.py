@@ -30,6 +30,7 @@ from testbed.replay.enforcement.registry import make_enforcers
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.injection import Injection
 from testbed.replay.ledger import Ledger
+from testbed.replay.onlooker import Standing
 from testbed.replay.programs import APPLICATION_FOLDER, Programs
 from testbed.replay.progress import Progress
 from testbed.replay.reports import Reports
@@ -225,6 +226,19 @@ class Coordinator:
             bytes_done=int(received),
             bytes=int(ledger.size[ledger.finite].sum()),
             rate_Bps=(received - before) / max(elapsed_s - before_s, 1e-3),
+        )
+
+    def standing(self) -> Standing:
+        """How every flow stands, for an onlooker; its columns may differ in length while flows are being added."""
+        ledger = self._ledger
+        return Standing(
+            at_s=self.elapsed_s(),
+            plan=self._plan,
+            received=ledger.received,
+            active=ledger.active,
+            over=ledger.over,
+            finish_s=ledger.outcome.finish_s,
+            coflow_arrival_s=ledger.outcome.coflow_arrival_s,
         )
 
     def outcome(self) -> Outcome:

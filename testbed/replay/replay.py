@@ -15,6 +15,7 @@ from testbed.replay.actor_link import Connect
 from testbed.replay.aside import Aside
 from testbed.replay.coordinator import Coordinator
 from testbed.replay.edge_control import ChangeEdges
+from testbed.replay.onlooker import Onlooker
 from testbed.replay.programs import APPLICATION_FOLDER
 from testbed.replay.progress import Progress
 from testbed.replay.setup import DATA_PORT
@@ -23,6 +24,7 @@ from testbed.scheduling.registry import make
 
 _OUTCOME = "outcome_so_far"
 _PROGRESS_S = 0.25
+_STANDING_S = 0.5
 _ALIVE_S = 0.5
 
 
@@ -32,6 +34,7 @@ def replay(
     *,
     scheduler: Scheduler | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    onlooker: Onlooker | None = None,
     sample: Callable[[float], None] | None = None,
     sample_s: float = 0.2,
     check_alive: Callable[[], None] | None = None,
@@ -47,10 +50,11 @@ def replay(
 ) -> Outcome:
     """Run the plan's flows between the actors at `sockets` (one per host, in order), under the plan's scheduler.
 
-    `scheduler` stands in for the plan's. `on_progress`, `sample` (about every `sample_s`, given the seconds since the
-    start; also just before the start and after the end) and `check_alive` (raises where something the run needs has
-    died) are called in a thread of their own, so that a slow one delays nothing. `deadline_s` bounds the replay in
-    seconds since the start. Actors report progress every `delta_s`: by default the scheduler's own interval, or 10 ms.
+    `scheduler` stands in for the plan's. `on_progress`, `onlooker`, `sample` (about every `sample_s`, given the seconds
+    since the start; also just before the start and after the end) and `check_alive` (raises where something the run
+    needs has died) are called in a thread of their own, so that a slow one delays nothing. `deadline_s` bounds the
+    replay in seconds since the start. Actors report progress every `delta_s`: by default the scheduler's own interval,
+    or 10 ms.
     `congestion` names a TCP congestion control for the senders where routes do not set it. `probe` measures
     round-trip times on the idle network before and after. `change_edges` sets meters and marks where flows enter the
     network, for an enforcement that needs it. `connect` makes the control connections: where from is the caller's
@@ -66,24 +70,32 @@ def replay(
         plan, sockets, scheduler, port, congestion, delta_s, connect, change_edges, application_folder, logs
     )
     aside = Aside()
+    tell_phase = onlooker.phase if onlooker is not None else _tell_nobody
     if on_progress is not None:
         aside.every(_PROGRESS_S, lambda: on_progress(coordinator.progress()))
+    if onlooker is not None:
+        aside.every(_STANDING_S, lambda: onlooker.standing(coordinator.standing()))
     if sample is not None:
         aside.every(sample_s, lambda: sample(max(coordinator.elapsed_s(), 0.0)))
     if check_alive is not None:
         aside.every(_ALIVE_S, check_alive)
     try:
         with _undisturbed():
+            tell_phase("prepare")
             coordinator.prepare(probe)
             if sample is not None:
                 sample(0.0)
+            tell_phase("replay")
             coordinator.run(deadline_s, aside)
             aside.close()
             if sample is not None:
                 sample(coordinator.elapsed_s())
+            tell_phase("drain")
             coordinator.drain(probe)
             if on_progress is not None:
                 on_progress(coordinator.progress())
+            if onlooker is not None:
+                onlooker.standing(coordinator.standing())
     except BaseException as error:
         failed_s = coordinator.elapsed_s()
         with contextlib.suppress(Exception):  # whatever else goes wrong now, the first error is the one to tell
@@ -102,6 +114,10 @@ def outcome_so_far(error: BaseException) -> Outcome | None:
     """What had happened when `replay` raised this; None where it did not come that far."""
     outcome = vars(error).get(_OUTCOME)
     return outcome if isinstance(outcome, Outcome) else None
+
+
+def _tell_nobody(_phase: str) -> None:
+    """In place of an onlooker."""
 
 
 @contextlib.contextmanager
