@@ -7,27 +7,36 @@ from pathlib import Path
 
 import click
 
-from testbed.commands.experiment_options import chosen_single, experiment_options
+from testbed.commands.experiment_options import chosen_single, experiment_options, force_option
 from testbed.commands.report import show
 
 
 @click.command()
 @experiment_options
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), help="Folder of the run directories.")
+@force_option
 def command(
-    experiment: Path, scheduler: str | None, seed: int | None, overrides: tuple[str, ...], as_json: bool, out: Path
+    experiment: Path,
+    scheduler: str | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    out: Path,
+    force: bool,
 ) -> int:
     """Run EXPERIMENT on the back ends it names: the emulated network (as root) and the simulator.
 
-    Ends with 0 if every run is valid or degraded, with 3 if one is invalid.
+    Ends with 0 if every run is valid or degraded, with 3 if one is invalid. Refuses, before anything starts, a plan
+    that is far above what this machine carries (see `testbed calibrate`).
     """
+    from testbed.admission import admitted
     from testbed.display import Display
     from testbed.runner import docker, report_folder, run_emulated, run_simulated, what_was_done
 
     plans = chosen_single(experiment, scheduler, seed, overrides)
     display = Display()
     simulated = [plan for plan in plans if "simulation" in plan.backends and not plan.applications.programs]
-    emulated = [plan for plan in plans if "emulation" in plan.backends]
+    emulated = [admitted(plan, display, force) for plan in plans if "emulation" in plan.backends]
     display.say(f"{experiment}: {len(simulated)} simulated and {len(emulated)} emulated runs")
     directories = [run_simulated(plan, out, display, arguments=sys.argv) for plan in simulated]
     if emulated:
