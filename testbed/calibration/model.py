@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.coflow import Floats
+from testbed.coflow import Floats, Ints
 from testbed.fabric import IP_TCP_HEADERS, Fabric, goodput_share
 from testbed.plan import Plan
 from testbed.segments import frames_together
@@ -86,7 +86,7 @@ def fullest(fabric: Fabric, datapath: str, scale: float = 1.0) -> Load:
     return load_of(goodput_Bps, fabric.mtu, frames_in_segment(fabric, datapath, scale))
 
 
-def predict(plan: Plan, datapath: str, start_s: Floats, finish_s: Floats, received_bytes: Floats) -> Prediction:
+def predict(plan: Plan, datapath: str, start_s: Floats, finish_s: Floats, received_bytes: Ints) -> Prediction:
     """The load of a plan whose flows run from `start_s` to `finish_s` (NaN: to the end) and move `received_bytes`.
 
     All are per flow, as a simulation of the plan has them; each flow counts with its average rate between the two.

@@ -35,6 +35,8 @@ def command(
 
     plans = chosen_single(experiment, scheduler, seed, overrides)
     display = Display()
+    if "rate" in plans[0].calibration:
+        display.say(plans[0].notes[0])
     simulated = [plan for plan in plans if "simulation" in plan.backends and not plan.applications.programs]
     emulated = [admitted(plan, display, force) for plan in plans if "emulation" in plan.backends]
     display.say(f"{experiment}: {len(simulated)} simulated and {len(emulated)} emulated runs")

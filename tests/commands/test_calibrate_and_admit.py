@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,6 +15,9 @@ from testbed.calibration.model import Cost
 from testbed.calibration.store import Calibration, Datapath
 from testbed.cli import main
 from testbed.plan import read_plan
+from testbed.planning import make_plans
+from testbed.spec.reader import load_experiment
+from testbed.sweep.points import sweep_runs
 
 MADE_UP = Calibration(
     date="2026-01-31T12:00:00+00:00",
@@ -169,3 +173,41 @@ def test_calibrate_needs_root(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_calibrate_refuses_an_unknown_datapath(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("calibrate", "--datapath", "ovs") == 2
     assert "Invalid value for '--datapath': 'ovs' is not one of" in capsys.readouterr().err
+
+
+def test_a_calibration_of_another_machine_leaves_the_built_in_figures(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store.write(replace(MADE_UP, machine=store.Machine("5.10.0-1-amd64", "Some CPU", 64)))
+    assert run("plan", "e.yml", "--json", "--scheduler", "fair", "--set", "topology.link.rate=20 Mbit/s") == 0
+    (planned,) = json.loads(capsys.readouterr().out)
+    assert planned["admission"]["origin"] == (
+        f"built-in figures; {path}: was measured on another machine (kernel 5.10.0-1-amd64, 64 cores of Some CPU); "
+        f"this one has {store.this_machine()}; run `testbed calibrate` (as root)"
+    )
+
+
+def test_a_plan_on_built_in_figures_is_warned_of_and_not_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", "all.yml", "--json") == 0
+    (planned,) = json.loads(capsys.readouterr().out)
+    assert planned["admission"]["busiest"] > 1.5
+    assert planned["admission"]["verdict"] == "near the limit"
+
+
+@pytest.mark.parametrize("field", ["topology.k", "topology.link.mtu"])
+def test_auto_follows_what_an_experiment_varies(folder: Path, field: str) -> None:
+    store.write(MADE_UP)
+    values = {"topology.k": [2, 4], "topology.link.mtu": [1500, 9000]}[field]
+    (folder / "e.yml").write_text(EXPERIMENT.replace("to: 9", "to: 1") + f"vary: {{{field}: {values}}}\n")
+    rates = {plan.fabric.links[0].rate_bps for plan in make_plans(load_experiment(folder / "e.yml"))}
+    assert len(rates) == 2
+
+
+def test_a_sweep_plans_the_same_runs_again_with_auto(folder: Path) -> None:
+    store.write(MADE_UP)
+    (folder / "e.yml").write_text(EXPERIMENT + "vary: {seed: [1, 2]}\nbackends: [simulation]\n")
+    for run_ in sweep_runs(load_experiment(folder / "e.yml")):
+        store.write(replace(MADE_UP, datapaths={"ovs-user": Datapath(Cost(1e-6, 1e-9), ())}))
+        assert run_.plan().fabric.links[0].rate_bps == 25e6  # as planned, whatever was calibrated since
