@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from testbed import __version__
 from testbed.calibration.model import fit
 from testbed.calibration.store import Calibration, Datapath, this_machine
 from testbed.emulation.capabilities import choose_datapath, has_kernel_datapath
+from testbed.emulation.command import run
 from testbed.emulation.docker_service import docker_daemon
 from testbed.emulation.saturation import Saturation, saturate
 from testbed.errors import CapabilityError
@@ -73,7 +76,7 @@ def calibrate(
     every = [one for measured in found.values() for one in measured]
     return Calibration(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        versions={"testbed": __version__},
+        versions=versions(),
         machine=this_machine(),
         topology=f"fat-tree k={k}",
         datapaths={
@@ -89,6 +92,14 @@ def calibrate(
 def measurable() -> list[str]:
     """The datapaths that this machine has."""
     return ["ovs-user", *(["ovs-kernel"] if has_kernel_datapath() else []), "router"]
+
+
+def versions() -> dict[str, str]:
+    """Of what the figures depend on, beside the kernel."""
+    found = {"testbed": __version__, "python": platform.python_version()}
+    if shutil.which("ovs-vswitchd") is not None:
+        found["open vswitch"] = run(["ovs-vswitchd", "--version"]).splitlines()[0].rpartition(" ")[2]
+    return found
 
 
 def timer_lag() -> dict[str, float]:

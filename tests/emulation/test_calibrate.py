@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 
 from testbed.calibration import store
 from testbed.calibration.model import Load
 from testbed.calibration.proposal import COMFORTABLE, propose
-from testbed.emulation.calibrate import calibrate, measurable, timer_lag
+from testbed.cli import main
+from testbed.emulation.calibrate import calibrate, measurable, timer_lag, versions
 from testbed.emulation.names import RUNS
 from testbed.errors import CapabilityError
 from testbed.fabric import goodput_share
@@ -24,6 +28,12 @@ def test_timers_are_never_early() -> None:
 
 def test_every_machine_has_the_datapaths_that_need_no_module() -> None:
     assert {"ovs-user", "router"} <= set(measurable())
+
+
+def test_versions_are_those_of_the_programs() -> None:
+    found = versions()
+    assert set(found) == {"testbed", "python", "open vswitch"}
+    assert found["open vswitch"][0].isdigit()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may calibrate")
@@ -64,3 +74,34 @@ def test_a_short_calibration(docker_socket: str, datapath: str, k: int) -> None:
     proposal = propose(FatTree(4).build(link, link, 9000), datapath, cost, found.origin)
     assert proposal.rate_bps > 0
     assert proposal.share <= COMFORTABLE
+
+
+@pytest.mark.network
+def test_the_command_prints_and_stores_beside_what_was_there(
+    docker_socket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(store.VARIABLE)
+    monkeypatch.setattr(store, "SYSTEM_FOLDER", tmp_path / "system")
+    arguments = ["calibrate", "--datapath", "router", "--seconds", "1"]
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == f"fat-tree k=4, {store.this_machine()}"
+    assert sum(line.startswith("router 9000 ") for line in lines) == 1
+    assert sum(line.startswith("router 1500 ") for line in lines) == 1
+    assert lines[-3].startswith("timers: ")
+    assert lines[-2].startswith("containers: ")
+    assert lines[-1] == f"stored in {tmp_path}/system/calibration.json"
+    found = store.stored()
+    assert found is not None
+    assert list(found.datapaths) == ["router"]
+    kept = replace(found, datapaths={"ovs-kernel": found.datapaths["router"]})
+    store.write(kept)
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--json"])
+    assert exit_.value.code == 0
+    found = store.stored()
+    assert found is not None
+    assert sorted(found.datapaths) == ["ovs-kernel", "router"]
+    assert orjson.loads(capsys.readouterr().out)["file"] == f"{tmp_path}/system/calibration.json"
