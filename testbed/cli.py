@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "Judge, summarize and plot runs.",
     "compare": "Compare schedulers over runs, by size bin, with confidence intervals.",
     "replay-decisions": "Make every decision of a run again from its records, and compare.",
+    "calibrate": "Measure what this machine carries (as root), for plans and for link.rate auto.",
     "clean": "Remove what dead runs left on this machine.",
     "doctor": "Say what this machine has and lacks for emulation.",
 }

@@ -8,6 +8,7 @@
     |   +-- CapabilityError     1   this machine lacks what the plan asks for
     +-- ReplayError             1   an actor, the coordinator or the control channel failed
     +-- RecordsError            1   a run directory is missing, incomplete or unreadable
+    +-- CalibrationError        1   the stored calibration is unusable, or says that this machine cannot carry a plan
 
 Messages say where, what was found, what was expected, and the remedy.
 """
@@ -53,6 +54,10 @@ class ReplayError(TestbedError):
 
 class RecordsError(TestbedError):
     """A run directory is missing, incomplete or unreadable."""
+
+
+class CalibrationError(TestbedError):
+    """The stored calibration is missing, unreadable or of another machine, or a plan exceeds what it says."""
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:

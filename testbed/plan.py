@@ -118,6 +118,8 @@ class Plan:
     applications: ApplicationSetting = ApplicationSetting()
     spec: dict[str, Any] = field(default_factory=dict)
     """The experiment as it was read, defaults filled in: what a reader needs to repeat the run."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """Figures of this machine that decided something: `rate` (link.rate auto), `admission`. Empty where none did."""
     notes: tuple[str, ...] = ()
     """What planning changed or dropped, in words (loopback flows dropped, ports folded, ...)."""
 

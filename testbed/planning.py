@@ -6,17 +6,20 @@ Deterministic: the same specs and seed give the same plans.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from testbed.calibration.proposal import Proposal, propose
+from testbed.calibration.store import REMEDY, stored
 from testbed.coflow import NONE, FlowTable
-from testbed.errors import SpecError
+from testbed.errors import CalibrationError, SpecError
 from testbed.fabric import Fabric
 from testbed.plan import Address, ApplicationSetting, HostSetting, Plan, Program, SchedulerSetting, TcpSetting
 from testbed.spec.reader import Experiment, Variant
-from testbed.spec.topology import AnyTopology
+from testbed.spec.topology import DEFAULT_RATE_BPS, AnyTopology
 from testbed.spec.workload import AnyWorkload, ApplicationSpec, ExplicitSpec, SyntheticSpec, TraceSpec
 from testbed.topology.addressing import addresses
 from testbed.topology.build import build_fabric
@@ -45,7 +48,7 @@ def make_plans(experiment: Experiment, *, seed: int | None = None) -> Iterator[P
 def planned_variants(experiment: Experiment, *, seed: int | None = None) -> Iterator[tuple[Variant, Plan]]:
     """As `make_plans`, each plan with the combination that it was made from."""
     planner = _Planner(experiment.name)
-    for variant in experiment.variants:
+    for variant in map(planner.with_rate, experiment.variants):
         first_seed = variant.spec.seed if seed is None else seed
         for repeat in range(variant.spec.repeats):
             plan = planner.plan(variant, first_seed + repeat, repeat)
@@ -55,7 +58,8 @@ def planned_variants(experiment: Experiment, *, seed: int | None = None) -> Iter
 
 def plan_variant(name: str, variant: Variant, seed: int, repeat: int, scheduler: SchedulerSetting) -> Plan:
     """One plan of the experiment of that name, as `make_plans` makes it; `seed` is the repeat's own."""
-    return _Planner(name).plan(variant, seed, repeat).with_scheduler(scheduler)
+    planner = _Planner(name)
+    return planner.plan(planner.with_rate(variant), seed, repeat).with_scheduler(scheduler)
 
 
 class _Planner:
@@ -65,6 +69,23 @@ class _Planner:
         self.name = name
         self.fabrics: list[tuple[AnyTopology, bool, Fabric, tuple[Address, ...]]] = []
         self.traces: dict[str, Trace] = {}
+        self.chosen: list[tuple[AnyTopology, AnyTopology, Proposal]] = []
+
+    def with_rate(self, variant: Variant) -> Variant:
+        """The variant with the rate that the stored calibration proposes in the place of `auto`."""
+        topology = variant.spec.topology
+        if topology.link.rate != "auto":
+            return variant
+        for known, chosen, proposal in self.chosen:
+            if known is topology:
+                return replace(variant, spec=variant.spec.model_copy(update={"topology": chosen}), proposal=proposal)
+        try:
+            proposal = automatic_rate(topology)
+        except CalibrationError as error:
+            raise variant.error(("topology", "link", "rate"), f"auto: {error}") from None
+        link = topology.link.model_copy(update={"rate": proposal.rate_bps})
+        self.chosen.append((topology, topology.model_copy(update={"link": link}), proposal))
+        return self.with_rate(variant)
 
     def plan(self, variant: Variant, seed: int, repeat: int) -> Plan:
         """The plan of one combination and repeat, under its first scheduler."""
@@ -115,7 +136,8 @@ class _Planner:
             host=_host(spec.topology),
             applications=_applications(spec.workload),
             spec=_document(variant),
-            notes=draft.notes + _routing_notes(ecmp, draft),
+            calibration={} if variant.proposal is None else {"rate": asdict(variant.proposal)},
+            notes=_rate_notes(variant) + draft.notes + _routing_notes(ecmp, draft),
         )
 
     def network(self, variant: Variant) -> tuple[Fabric, tuple[Address, ...]]:
@@ -124,10 +146,7 @@ class _Planner:
         for known, emulated, fabric, hosts in self.fabrics:
             if known is topology and emulated == emulates:
                 return fabric, hosts
-        try:
-            fabric = build_fabric(topology)
-        except SpecError as error:
-            raise variant.error(("topology", "link", "rate"), str(error)) from None
+        fabric = build_fabric(topology)
         try:
             hosts = addresses(fabric)
         except SpecError as error:
@@ -168,6 +187,23 @@ class _Planner:
         if workload.file not in self.traces:
             self.traces[workload.file] = read_trace(Path(workload.file))
         return self.traces[workload.file]
+
+
+def automatic_rate(topology: AnyTopology) -> Proposal:
+    """What the stored calibration proposes for a topology whose rate is `auto`; CalibrationError where none serves."""
+    calibration = stored()
+    if calibration is None:
+        raise CalibrationError(
+            f"no calibration of this machine is stored; {REMEDY}, or write a rate such as '20 Mbit/s'"
+        )
+    datapath = calibration.datapath_of(topology.datapath)
+    any_rate = topology.model_copy(update={"link": topology.link.model_copy(update={"rate": DEFAULT_RATE_BPS})})
+    cost = calibration.datapaths[datapath].cost
+    return propose(build_fabric(any_rate), datapath, cost, calibration.origin)
+
+
+def _rate_notes(variant: Variant) -> tuple[str, ...]:
+    return () if variant.proposal is None else (variant.proposal.note,)
 
 
 def _topology_title(topology: AnyTopology) -> str:

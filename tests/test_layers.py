@@ -28,6 +28,17 @@ FORBIDDEN = {
     "testbed/simulation": {"spec", "planning", "emulation", "replay", "records", "analysis", "commands", "sweep"},
     "testbed/topology": {"scheduling", "simulation", "emulation", "replay", "records", "analysis", "commands", "sweep"},
     "testbed/workload": {"simulation", "emulation", "replay", "records", "analysis", "commands", "sweep"},
+    "testbed/calibration": {
+        "spec",
+        "planning",
+        "simulation",
+        "emulation",
+        "replay",
+        "records",
+        "analysis",
+        "commands",
+        "sweep",
+    },
     "testbed/rules": {
         "spec",
         "planning",

@@ -193,8 +193,8 @@ def test_ecmp_as_hash_is_a_stand_in_and_says_so(planned: Any) -> None:
     [
         (
             {"topology": {"kind": "fat-tree", "k": 4, "link": {"rate": "auto"}}},
-            "e.yml:7: topology.link.rate: auto needs a calibration of this machine, and there is none; "
-            "write a rate such as '20 Mbit/s'",
+            "e.yml:7: topology.link.rate: auto: no calibration of this machine is stored; "
+            "run `testbed calibrate` (as root), or write a rate such as '20 Mbit/s'",
         ),
         (
             {"topology": {"kind": "fat-tree", "k": 24}},

@@ -23,6 +23,9 @@ _SHARED = (
 )
 
 
+force_option = click.option("--force", is_flag=True, help="Emulate also what is far above what this machine carries.")
+
+
 def experiment_options(function: _Function) -> _Function:
     """Decorate a command with EXPERIMENT, --scheduler, --seed, --set and --json."""
     for option in reversed(_SHARED):

@@ -11,7 +11,11 @@ from testbed.commands.experiment_options import chosen_plans, experiment_options
 from testbed.errors import SpecError
 
 if TYPE_CHECKING:
+    from testbed.calibration.admission import Admission
     from testbed.plan import Plan
+
+SIMULATED_FLOWS = 200_000
+"""Of all plans together: with more, a prediction of when they run would take minutes, and they are taken at worst."""
 
 
 @click.command()
@@ -25,7 +29,7 @@ def command(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Print the plan of EXPERIMENT, or write it with --out."""
+    """Print the plan of EXPERIMENT and how much of this machine it takes, or write it with --out."""
     plans = chosen_plans(experiment, scheduler, seed, overrides)
     if out is not None:
         _write(plans, out)
@@ -37,8 +41,10 @@ def command(
 
 
 def _print(plans: list[Plan], as_json: bool) -> None:
+    from testbed.calibration.admission import in_words as admission_in_words
     from testbed.commands.plan_summary import in_words, summarise
 
+    admissions = _admissions(plans)
     summaries: dict[int, dict[str, Any]] = {}
     for plan in plans:  # plans of one repeat share their tables
         if id(plan.flows) not in summaries:
@@ -51,16 +57,30 @@ def _print(plans: list[Plan], as_json: bool) -> None:
             "seed": plan.seed,
             "varied": plan.spec.get("varied", {}),
             **summaries[id(plan.flows)],
+            "admission": None if admission is None else admission.document(),
         }
-        for plan in plans
+        for plan, admission in zip(plans, admissions, strict=True)
     ]
     if as_json:
         import orjson
 
         click.echo(orjson.dumps(runs, option=orjson.OPT_INDENT_2).decode())
         return
-    _console().print(_key_values([("experiment", plans[0].experiment), *in_words(summaries[id(plans[0].flows)])]))
+    lines = [("experiment", plans[0].experiment), *in_words(summaries[id(plans[0].flows)])]
+    emulated = [admission for admission in admissions if admission is not None]
+    if emulated:
+        # The one that asks the most stands for all; each has its own share in the table of runs.
+        lines += admission_in_words(max(emulated, key=lambda admission: admission.busiest or 0.0))
+    _console().print(_key_values(lines))
     _console().print(_runs(runs))
+
+
+def _admissions(plans: list[Plan]) -> list[Admission | None]:
+    """What each emulated plan asks of this machine; None for plans that are only simulated."""
+    from testbed.admission import admission
+
+    simulates = sum(len(plan.flows) for plan in plans) <= SIMULATED_FLOWS
+    return [admission(plan, simulates) if "emulation" in plan.backends else None for plan in plans]
 
 
 def _console() -> Any:
@@ -92,7 +112,7 @@ def _runs(runs: list[dict[str, Any]]) -> Any:
 
     table = Table(title=counted(len(runs), "run"), box=box.SIMPLE, title_justify="left")
     table.add_column("scheduler")
-    for column in ("repeat", "seed", "coflows", "flows", "bytes", "busiest link"):
+    for column in ("repeat", "seed", "coflows", "flows", "bytes", "busiest link", "load"):
         table.add_column(column, justify="right")
     varied = list(runs[0]["varied"])
     for key in varied:
@@ -106,9 +126,15 @@ def _runs(runs: list[dict[str, Any]]) -> Any:
             str(run["flows"]),
             format_size(run["bytes"]),
             format_time(run["busiest_link_s"]),
+            _load(run["admission"]),
             *(Text(str(run["varied"][key])) for key in varied),
         )
     return table
+
+
+def _load(admission: dict[str, Any] | None) -> str:
+    """Share of what the machine carries, in the busiest second."""
+    return "-" if admission is None or admission["busiest"] is None else f"{admission['busiest']:.0%}"
 
 
 def _write(plans: list[Plan], out: Path) -> None:

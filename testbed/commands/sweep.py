@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from testbed.commands.experiment_options import chosen_sweep, experiment_options
+from testbed.commands.experiment_options import chosen_sweep, experiment_options, force_option
 
 if TYPE_CHECKING:
     from testbed.records.sweep_folder import SweepFolder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep; default: results/sweeps/EXPERIMENT.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and how long it will take; start and write nothing.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that simulate; default: one per core.")
+@force_option
 @click.option("--cluster", metavar="ADDRESS", help="Simulate on this Dask cluster, such as tcp://10.0.0.1:8786.")
 def command(
     experiment: Path,
@@ -33,6 +34,7 @@ def command(
     as_json: bool,
     out: Path | None,
     dry_run: bool,
+    force: bool,
     workers: int | None,
     cluster: str | None,
 ) -> int:
@@ -64,7 +66,9 @@ def command(
         failed: dict[str, str] = {}
         if agenda.left:
             try:
-                failed = execute(agenda, folder, display, workers=processes, cluster=cluster, arguments=sys.argv)
+                failed = execute(
+                    agenda, folder, display, workers=processes, cluster=cluster, arguments=sys.argv, force=force
+                )
             except KeyboardInterrupt:
                 done = len(Agenda.of(runs, folder).took_s)
                 display.say(f"{done} of {len(runs)} runs are finished and kept; the same command goes on from here")

@@ -33,7 +33,6 @@ from testbed.emulation.owner import start_time
 from testbed.emulation.parallel import in_parallel
 from testbed.emulation.port_trees import PortTree, port_tree
 from testbed.emulation.routers import Routers
-from testbed.emulation.segments import segment_words
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState, create_state
 from testbed.emulation.switches import Switches
@@ -42,6 +41,7 @@ from testbed.errors import EmulationError
 from testbed.plan import Plan
 from testbed.rules.flow_queues import queues_by_link
 from testbed.scheduling.sharing import sharing_of
+from testbed.segments import segment_words
 
 if TYPE_CHECKING:
     from testbed.emulation.mininet_net import CoflowMininet

@@ -16,7 +16,6 @@ from testbed.emulation.netns import NAMED, inside
 from testbed.emulation.offloads import LARGE_SEGMENTS, switch_off
 from testbed.emulation.parallel import in_parallel
 from testbed.emulation.router_rules import cores_in_use, route_commands
-from testbed.emulation.segments import frames_together
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState
 from testbed.emulation.switches import Switches, TreeOf
@@ -25,6 +24,7 @@ from testbed.errors import EmulationError
 from testbed.plan import Plan
 from testbed.rules.model import SwitchRules
 from testbed.rules.routes import make_rules
+from testbed.segments import frames_together
 
 _SYSCTLS = Path("/proc/sys/net")
 _SETTINGS = {

@@ -66,6 +66,7 @@ def manifest(
         "datapath": plan.datapath,
         "arguments": list(arguments),
         "notes": list(plan.notes),
+        "calibration": plan.calibration or None,
         "software": software(),
         "machine": machine(),
         "sysctls": {name: _read(Path("/proc/sys") / name.replace(".", "/")) for name in SYSCTLS},

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from testbed.calibration.proposal import Proposal
 from testbed.errors import SchedulerError, SpecError, unknown_name
 from testbed.spec.decentralised import mistakes_without_coordinator
 from testbed.spec.document import Key, Node, read_document
@@ -40,6 +41,8 @@ class Variant:
     """Field path -> value, as `vary` has them; empty where nothing is varied."""
     spec: ExperimentSpec
     document: Node
+    proposal: Proposal | None = None
+    """What `link.rate: auto` became, once planning has put it into `spec`; None where a rate was given."""
 
     @property
     def title(self) -> str:

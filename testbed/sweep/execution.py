@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from testbed.admission import admitted
 from testbed.display import Display
 from testbed.errors import TestbedError
 from testbed.records.sweep_folder import SweepFolder
@@ -56,10 +57,12 @@ def execute(
     workers: int,
     cluster: str | None = None,
     arguments: Sequence[str] = (),
+    force: bool = False,
 ) -> dict[str, str]:
     """Make the runs that are left, in the folder; returns those that failed, name -> error.
 
     `workers`: processes for simulations on this machine, unused where `cluster` is the address of a Dask scheduler.
+    `force`: emulate also what this machine cannot carry, which fails otherwise.
     """
     failed: dict[str, str] = {}
     if simulated := agenda.left_on("simulation"):
@@ -71,7 +74,7 @@ def execute(
         progress = Progress(display, len(emulated), agenda.estimate(1, "emulation").seconds)
         try:
             with docker(display):
-                _emulate_all(emulated, folder, progress, arguments)
+                _emulate_all(emulated, folder, progress, arguments, force)
         except TestbedError as error:  # no Docker: none of them can run
             for run in emulated:
                 progress.broke(run, error)
@@ -83,10 +86,12 @@ def _cluster(address: str | None, workers: int) -> AbstractContextManager[Client
     return local_cluster(workers) if address is None else existing_cluster(address)
 
 
-def _emulate_all(runs: Sequence[SweepRun], folder: SweepFolder, progress: Progress, arguments: Sequence[str]) -> None:
+def _emulate_all(
+    runs: Sequence[SweepRun], folder: SweepFolder, progress: Progress, arguments: Sequence[str], force: bool
+) -> None:
     for run in runs:
         try:
-            plan = run.plan()
+            plan = admitted(run.plan(), progress.display, force)
             folder.clear(run.name)
             run_emulated(plan, folder.runs, progress.display, arguments=arguments, name=run.name)
         except Exception as error:  # whatever it is, it is this run's: the others go on, and the sweep ends with 1

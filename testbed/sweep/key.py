@@ -11,7 +11,7 @@ from testbed.plan import Plan, SchedulerSetting
 
 KEY_LENGTH = 12
 """Hexadecimal digits of a key: two of a million runs share one with a chance under 1 in 500."""
-_NOT_THE_RUN = ("scheduler", "spec", "notes", "backends")
+_NOT_THE_RUN = ("scheduler", "spec", "notes", "backends", "calibration")
 """Parts of a plan that do not decide what happens in a run, or that a key adds later."""
 
 

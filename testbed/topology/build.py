@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from testbed.errors import SpecError
 from testbed.fabric import Fabric
 from testbed.spec.topology import AnyTopology, FatTreeSpec, LeafSpineSpec
 from testbed.topology.big_switch import BigSwitch
@@ -16,10 +15,8 @@ _SHAPES: dict[str, type[FatTree] | type[LeafSpine] | type[BigSwitch]] = {
 
 
 def build_fabric(topology: AnyTopology) -> Fabric:
-    """Nodes and links of a topology. SpecError where its link rate is `auto`: that needs a calibration first."""
+    """Nodes and links of a topology. ValueError where its link rate is `auto`: planning puts a rate in its place."""
     link = topology.link
-    if link.rate == "auto":
-        raise SpecError("auto needs a calibration of this machine, and there is none; write a rate such as '20 Mbit/s'")
     hosts = LinkSetting(link.rate_bps, link.capacity_Bps, link.buffer, link.delay, link.loss)
     return shape_of_spec(topology).build(hosts, hosts.divided(topology.oversubscription), link.mtu)
 

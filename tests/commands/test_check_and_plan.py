@@ -76,7 +76,7 @@ def test_plan_prints_a_summary_and_the_runs(folder: Path, capsys: pytest.Capture
         "lone Gamma median 4.04 s, largest 4.04 s",
         "busiest link h0->e0 carries 5 MB, at least 4.04 s",
     ]
-    assert "sebf 1 2 1 1 5 MB 4.04 s" in lines
+    assert "sebf 1 2 1 1 5 MB 4.04 s 2%" in lines
 
 
 def test_plan_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

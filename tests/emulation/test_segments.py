@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from emulated_plans import big_switch, fat_tree, with_link
 
-from testbed.emulation.segments import frames_together, segment_words
+from testbed.segments import frames_together, segment_words
 
 
 @pytest.mark.parametrize(

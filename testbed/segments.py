@@ -20,14 +20,14 @@ LARGEST_BYTES = 65_536
 """IPv4 has no larger packet."""
 
 
-def frames_together(fabric: Fabric) -> int:
-    """The most frames that a host may send as one segment.
+def frames_together(fabric: Fabric, scale: float = 1.0) -> int:
+    """The most frames that a host may send as one segment; `scale`: if every link had so many times its rate.
 
     As many as the slowest link carries in a millisecond, and at least one; at least two where the hosts' links add up
     to more than 1 Gbit/s.
     """
     frame = fabric.mtu + ETHERNET_HEADER
-    rates_bps = np.array([link.rate_bps for link in fabric.links])
+    rates_bps = scale * np.array([link.rate_bps for link in fabric.links])
     least = 2 if rates_bps[fabric.uplink].sum() > EASY_BPS else 1
     in_time = round(rates_bps.min() / 8 * SEGMENT_S) // frame
     return int(max(1, min(max(least, in_time), LARGEST_BYTES // frame)))
