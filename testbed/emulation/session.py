@@ -20,6 +20,7 @@ from testbed.emulation.edges import Edges
 from testbed.emulation.netns import inside
 from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.processors import ProcessorMeter, ProcessorShares
+from testbed.emulation.turns import shorten_turns
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import Connect
@@ -104,6 +105,7 @@ def _replay(
         for controller in controllers:
             controller.check_alive()
 
+    short_turns = shorten_turns(host.pid for host in network.hosts)
     forwarding = network.forwarding_thread()
     try:
         with (
@@ -129,7 +131,7 @@ def _replay(
         if kept is not None:
             samples.add_to(kept)
         raise
-    outcome.facts["forwarding_processor"] = processor
+    outcome.facts |= {"forwarding_processor": processor, "short_turns": short_turns}
     samples.add_to(outcome)
     return outcome
 

@@ -25,7 +25,7 @@ from testbed.replay.decentralised import Decentralised
 from testbed.replay.decisions import Decisions
 from testbed.replay.edge_control import ChangeEdges, EdgeControl
 from testbed.replay.enforcement.base import Reach
-from testbed.replay.enforcement.pacing import PACING_HEADROOM
+from testbed.replay.enforcement.pacing import pacing_share
 from testbed.replay.enforcement.registry import make_enforcers
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.injection import Injection
@@ -257,7 +257,7 @@ class Coordinator:
             control_rtt_max_s=max(pings, default=None),
             progress_every_s=self._delta_s,
             coordinator_stall_max_s=self._longest_stall_s,
-            pacing_headroom=PACING_HEADROOM,
+            pacing_share=pacing_share(self._plan),
             start_monotonic_ns=self._ledger.start_ns,
             phases_s=dict(self._phases_s),
             probe_lost=self._probe.lost,

@@ -16,7 +16,7 @@ from testbed.errors import ReplayError
 from testbed.plan import Plan
 from testbed.replay.actor_link import ActorLink
 from testbed.replay.crew import Crew
-from testbed.replay.enforcement.pacing import PACING_HEADROOM
+from testbed.replay.enforcement.pacing import pacing_share
 from testbed.replay.ledger import Ledger
 from testbed.scheduling.base import Scheduler
 from testbed.scheduling.classes import CLASSES
@@ -69,7 +69,7 @@ class Decentralised:
                     "flows": [(flow, start_ns[flow], int(self._rank[flow])) for flow in mine.tolist()],
                     "limits": self._rule.limits,
                     "weights": self._rule.weights,
-                    "uplink_Bps": PACING_HEADROOM * float(capacity_Bps[host]) if self._paces else None,
+                    "uplink_Bps": pacing_share(plan) * float(capacity_Bps[host]) if self._paces else None,
                     "classes": CLASSES if self._marks else 0,
                     "dscp": CLASSES - 1 if self._marks and plan.unlabelled_class == "bottom" else 0,
                     "sends": int(np.count_nonzero(finite[mine])),

@@ -12,11 +12,10 @@ from replay_rig import CAPACITY_BPS, PORT, Actors, F, build_plan
 from testbed.coflow import ENDLESS, NONE
 from testbed.errors import ReplayError
 from testbed.plan import Plan
-from testbed.replay.enforcement.pacing import PACING_HEADROOM
 from testbed.replay.progress import Progress
 from testbed.replay.replay import outcome_so_far, replay
 
-UPLINK_BPS = PACING_HEADROOM * CAPACITY_BPS
+UPLINK_BPS = 0.98 * CAPACITY_BPS
 STRICT = {"first_limit": 500_000.0, "factor": 2, "sharing": "strict"}
 
 

@@ -30,11 +30,13 @@ def test_the_defaults_of_a_topology(folder: Path) -> None:
     assert (topology.oversubscription, topology.routing.ecmp, topology.datapath) == (1, "per-flow", "auto")
 
 
-def test_the_topology_file_of_the_quick_start_states_the_defaults() -> None:
+def test_the_topology_file_of_the_quick_start_states_the_defaults_but_for_how_ports_queue() -> None:
     stated = load_topology(ROOT / "topologies/fat-tree-k4.yml")
     bare = TOPOLOGY_KINDS["fat-tree"].model_validate({"kind": "fat-tree", "k": 4})
     assert stated.link.rate_bps == bare.link.rate_bps
-    assert stated.model_copy(update={"link": bare.link}) == bare
+    assert (stated.link.queueing, stated.link.buffer, stated.tcp.rto_min) == ("per-flow", 128_000, 0.2)
+    tcp = stated.tcp.model_copy(update={"rto_min": bare.tcp.rto_min})
+    assert stated.model_copy(update={"link": bare.link, "tcp": tcp}) == bare
 
 
 def test_goodput_in_place_of_a_rate(folder: Path) -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from testbed.plan import Plan
 from testbed.replay.enforcement.base import Enforcer
 from testbed.scheduling.base import Allocation, View
 
-PACING_HEADROOM = 0.98
-"""Share of a commanded rate that senders are given. Caps that fill a link exactly leave a queue that once arose (by the
-last segments of preempted flows, say) standing for ever, and every flow that starts later crosses it.
+_FIFO_SHARE = 0.98
+"""Caps that fill a link exactly leave a queue that once arose (by the last segments of preempted flows, say) standing
+for ever, and every flow that starts later crosses it. Where each flow has a queue to itself, it waits in no other's.
 """
+
+
+def pacing_share(plan: Plan) -> float:
+    """The share of a commanded rate that senders are given."""
+    return _FIFO_SHARE if plan.queueing == "fifo" else 1.0
 
 
 class Pacing(Enforcer):
@@ -21,4 +27,5 @@ class Pacing(Enforcer):
 
     def enforce(self, view: View, allocation: Allocation) -> None:
         """Tell the senders the caps that changed."""
-        self.reach.control.cap(view.flow[: view.labelled], PACING_HEADROOM * allocation.cap_Bps[: view.labelled])
+        caps_Bps = allocation.cap_Bps[: view.labelled]
+        self.reach.control.cap(view.flow[: view.labelled], pacing_share(self.reach.plan) * caps_Bps)
