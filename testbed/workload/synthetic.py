@@ -21,6 +21,13 @@ from testbed.workload.trace import Trace, TraceCoflow
 MEGABYTE = 10**6
 """Bytes of a megabyte in a generated trace."""
 
+MAX_GENERATED = 100_000
+"""Coflows of a generated workload."""
+MAX_FLOWS = 20_000_000
+"""Flows of a generated workload."""
+MAX_SPAN_S = 1e9
+"""From its first arrival to its last."""
+
 ARRIVALS = ("poisson", "bursty")
 
 _ATTEMPTS = 200
@@ -55,7 +62,7 @@ class SyntheticParameters:
 
     def __post_init__(self) -> None:
         for name, right, expected in (
-            ("coflows", self.coflows >= 1, "at least 1"),
+            ("coflows", 1 <= self.coflows <= MAX_GENERATED, f"1 to {MAX_GENERATED}"),
             ("load", 0 < self.load < math.inf, "more than 0 (0.6 is 60 % of the ports' capacity)"),
             ("seed", self.seed is None or self.seed >= 0, "0 or more"),
             ("arrivals", self.arrivals in ARRIVALS, " or ".join(ARRIVALS)),
@@ -92,9 +99,24 @@ def generate(parameters: SyntheticParameters, ports: int, seed: int, port_rate_B
         raise SpecError(f"synthetic workload: port rate is {port_rate_Bps!r} bytes/s, expected more than 0")
     random = np.random.default_rng(seed if parameters.seed is None else parameters.seed)
     bins = _bins(parameters, random)
-    shapes = [_shape(parameters, FITS[bin_], bin_, ports, random) for bin_ in bins]
+    shapes: list[tuple[int, Floats]] = []
+    flows = 0
+    for bin_ in bins:
+        shapes.append(_shape(parameters, FITS[bin_], bin_, ports, random))
+        flows += shapes[-1][0] * len(shapes[-1][1])
+        if flows > MAX_FLOWS:
+            raise SpecError(
+                f"synthetic workload: the first {len(shapes)} of {len(bins)} coflows have {flows} flows, "
+                f"expected at most {MAX_FLOWS} in all: bound them with max_width or coflows"
+            )
     offered = math.fsum(float(sizes.sum()) for _, sizes in shapes) * MEGABYTE
-    arrivals = _arrivals(parameters, offered / (parameters.load * ports * port_rate_Bps), random)
+    span_s = offered / (parameters.load * ports * port_rate_Bps)
+    if span_s > MAX_SPAN_S:
+        raise SpecError(
+            f"synthetic workload: at a load of {parameters.load:g} the coflows arrive over {span_s:g} s, "
+            f"expected at most {MAX_SPAN_S:g} s"
+        )
+    arrivals = _arrivals(parameters, span_s, random)
     coflows = []
     for i, (mappers, sizes) in enumerate(shapes):
         sources, targets = _place(mappers, len(sizes), ports, random)
