@@ -28,7 +28,6 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
     names = list(dict.fromkeys(summary[colour_by]))
     rows = [row for row in curves(summary, colour_by, value, predicted) if row["value"] is not None]
     colour = _nominal("what", names, PALETTE)
-    dash = _nominal("how", list(CURVES), list(CURVES.values()))
     x = axis("m", "flows without a label (m)", axis={"tickMinStep": 1, "format": "d"})
     y = axis("value", unit, scale={"zero": True})
     shown = [{"field": "what"}, {"field": "how"}, {"field": "m"}, {"field": "value", "format": ".3f"}]
@@ -38,9 +37,9 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
             "x": x,
             "y": y,
             "color": {**colour, "title": None},
-            "strokeDash": {**dash, "title": None},
-            "strokeWidth": {**_nominal("how", list(CURVES), "type": "ordinal", "legend": None}, [2, 2, 7]),
-            "strokeOpacity": {**_nominal("how", list(CURVES), "type": "ordinal", "legend": None}, [1, 1, 0.3]),
+            "strokeDash": _of_curve(list(CURVES.values())),
+            "strokeWidth": _of_curve([2, 2, 7]),
+            "strokeOpacity": _of_curve([1, 1, 0.3]),
         },
     }
     dots = {
@@ -51,7 +50,7 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
             "y": y,
             "color": colour,
             "fill": {**colour, "legend": None},
-            "fillOpacity": {**_nominal("how", list(CURVES), "type": "ordinal", "legend": None}, [1, 0, 0]),
+            "fillOpacity": {**_of_curve([1, 0, 0]), "legend": None},
             "tooltip": shown,
         },
     }
@@ -140,6 +139,11 @@ def late_scatter(starts: pd.DataFrame) -> Spec:
             "encoding": {"x": axis("planned", "planned start (s)"), "y": axis("ms", "start after that (ms)"),
                          "color": colour}}  # fmt: skip
     return chart([dots, reference_line("y", GOAL_S * 1e3)], HEIGHT, data=rows, filtered=False)
+
+
+def _of_curve(looks: Sequence[Any]) -> Spec:
+    """A channel that tells measured, simulated and predicted apart; all such share one legend."""
+    return {**_nominal("how", list(CURVES), looks), "type": "ordinal", "sort": list(CURVES), "title": None}
 
 
 def _nominal(field: str, domain: Sequence[Any], looks: Sequence[Any]) -> Spec:
