@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from testbed.commands.experiment_options import force_option
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,9 +36,10 @@ DEFAULT = Path("experiments/unlabelled")
     help="Which runs to make; default: both as root, else simulation.",
 )
 @click.option("--trace", type=_PATH, help="The trace file for the sweeps of a trace.")
+@force_option
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that simulate; default: one per core.")
 def command(
-    folder: Path, out: Path | None, dry_run: bool, backends: str, trace: Path | None, workers: int | None
+    folder: Path, out: Path | None, dry_run: bool, backends: str, trace: Path | None, force: bool, workers: int | None
 ) -> int:
     """Make every run of every sweep in FOLDER (default: experiments/unlabelled), then report.html with all figures.
 
@@ -58,7 +61,7 @@ def command(
         click.echo(line) if dry_run else display.say(line)
     if dry_run:
         return 0
-    failed = _run(study, place, sources, processes, display)
+    failed = _run(study, place, sources, processes, display, force)
     return _results(place, failed)
 
 
@@ -80,7 +83,9 @@ def _plan_lines(study: Study, folder: StudyFolder, sources: Sequence[str], worke
     return [*lines, f"{folder.path}: about {format_time(seconds)} in all{emulated}"]
 
 
-def _run(study: Study, folder: StudyFolder, sources: Sequence[str], workers: int, display: Display) -> dict[str, str]:
+def _run(
+    study: Study, folder: StudyFolder, sources: Sequence[str], workers: int, display: Display, force: bool
+) -> dict[str, str]:
     """Make what is left of every sweep; returns the runs that failed."""
     from testbed.sweep.execution import carry_out
 
@@ -93,7 +98,7 @@ def _run(study: Study, folder: StudyFolder, sources: Sequence[str], workers: int
             if agenda.left:
                 display.say(f"{name}: {len(agenda.left)} runs to go")
             failed |= carry_out(
-                sweep.experiment, agenda, folder.sweep(name), display, workers=workers, arguments=sys.argv
+                sweep.experiment, agenda, folder.sweep(name), display, workers=workers, arguments=sys.argv, force=force
             )
     return failed
 
