@@ -11,12 +11,16 @@ RESULTS ?= results
 # What `make experiment` runs; with TRACE=FILE a slice of that coflow-benchmark file.
 EXPERIMENT ?= $(if $(TRACE),experiments/trace.yml,experiments/quickstart.yml)
 ARGS ?=
+# What `make study` runs: every sweep in a folder; as root it emulates too, unless EMULATE=no.
+STUDY ?= experiments/unlabelled
+emulate := $(if $(filter no,$(EMULATE)),,$(filter 0,$(shell id -u)))
+study_needs := $(if $(emulate),system-packages)
 trace_option = $(if $(TRACE),--set 'workload.file=$(abspath $(TRACE))')
 
 .PHONY: help setup system-packages experiment simulate study test fuzz lint report clean
 
 help: ## list the targets
-	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [ARGS='further options']"
+	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [EMULATE=no] [ARGS='further options']"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed system-packages ## install all that is missing: system packages, virtual environment
@@ -36,9 +40,9 @@ simulate: EXPERIMENT := $(if $(filter file,$(origin EXPERIMENT)),experiments/sim
 simulate: $(VENV)/.installed ## simulate the whole trace (TRACE=FILE) under all schedulers, or EXPERIMENT; needs no root
 	@$(TESTBED) simulate $(EXPERIMENT) --out $(RESULTS) $(trace_option) $(ARGS)
 
-study: $(VENV)/.installed ## unlabelled flows against the law, resumable; as root ARGS="--set 'backends=[emulation, simulation]'" too
-	@$(TESTBED) sweep experiments/unlabelled.yml --out $(RESULTS)/sweeps/unlabelled $(ARGS)
-	@$(VENV)/bin/python scripts/unlabelled-study $(RESULTS)/sweeps/unlabelled
+study: $(study_needs) $(VENV)/.installed ## the study of unlabelled flows and its report, resumable; EMULATE=no or no root: simulated only
+	@$(TESTBED) study $(STUDY) --out $(RESULTS)/studies/$(notdir $(STUDY)) $(if $(emulate),,--backends simulation) \
+	  $(if $(TRACE),--trace '$(abspath $(TRACE))') $(ARGS)
 
 test: $(VENV)/.installed ## all tests, real networks and a real browser included; needs root
 	@scripts/system-packages browser

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "Run an experiment on the emulated network (as root) and in the simulator.",
     "simulate": "Run an experiment in the flow-level simulator; needs no root.",
     "sweep": "Run every combination of what an experiment varies; can be broken off and gone on with.",
+    "study": "Run every sweep of a folder, and write one report of them.",
     "trace": "Look at, convert and generate coflow-benchmark traces.",
     "report": "Judge, summarize and plot runs.",
     "compare": "Compare schedulers over runs, by size bin, with confidence intervals.",

@@ -7,5 +7,6 @@ bootstrap.py    confidence intervals
 compare.py      the comparison table, per bin
 figure_data.py  what each figure shows, as plain arrays
 plot_*.py       how it is drawn
+study/          the report of a study of incompletely labelled coflows
 report.py       verdict, summary and plots of a set of runs
 """

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from testbed.analysis.coflows import slowdown
 from testbed.analysis.metrics import metrics
+from testbed.analysis.tables import arrow_table
 from testbed.errors import RecordsError
 from testbed.records import files
 from testbed.records.run_directory import Run, read_run
 from testbed.records.sweep_folder import SweepFolder
-
-_WORD = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,11 @@ class SweepTable:
 
     def write(self, folder: Path) -> list[Path]:
         """Write table.csv and table.parquet; returns them."""
-        table = self._arrow()
+        table = arrow_table(self.frame)
         paths = [folder / "table.csv", folder / "table.parquet"]
         files.write_csv(paths[0], table)
         files.write_parquet(paths[1], table)
         return paths
-
-    def _arrow(self) -> pa.Table:
-        columns = {}
-        for name in self.frame:
-            column = self.frame[name]
-            is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-            words = [None if pd.isna(value) else str(value) for value in column]
-            columns[str(name)] = pa.array(column.to_numpy()) if is_number else pa.array(words).cast(_WORD)
-        return pa.table(columns)
 
 
 def sweep_table(path: Path) -> SweepTable:

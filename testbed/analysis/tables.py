@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 _PLAIN_WIDTH = 200
+_WORD = pa.dictionary(pa.int32(), pa.string())
 
 
 def result_console() -> Console:
@@ -36,6 +38,17 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
         for row in table.to_dict("records")
     ]
+
+
+def arrow_table(table: pd.DataFrame) -> pa.Table:
+    """The table as it is written to files: numbers as they are, all else as words."""
+    columns = {}
+    for name in table:
+        column = table[name]
+        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        words = [None if pd.isna(value) else str(value) for value in column]
+        columns[str(name)] = pa.array(column.to_numpy()) if is_number else pa.array(words).cast(_WORD)
+    return pa.table(columns)
 
 
 def plain_seconds(value: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from testbed.records.sweep_folder import SweepFolder
     from testbed.spec.reader import Experiment
     from testbed.sweep.execution import Agenda
-    from testbed.sweep.points import SweepRun
 
 
 @click.command()
@@ -47,7 +45,7 @@ def command(
     from testbed.display import Display
     from testbed.records.run_directory import plain_name
     from testbed.records.sweep_folder import SweepFolder
-    from testbed.sweep.execution import Agenda, execute
+    from testbed.sweep.execution import Agenda, carry_out
     from testbed.sweep.points import sweep_runs
 
     read = chosen_sweep(experiment, scheduler, seed, overrides)
@@ -62,19 +60,17 @@ def command(
         agenda = Agenda.of(runs, folder)
         display = Display()
         _say_plan(agenda, folder, processes, display.say)
-        document = _document(read, runs, seed)
-        folder.write(document)
-        failed: dict[str, str] = {}
-        if agenda.left:
-            try:
-                failed = execute(
-                    agenda, folder, display, workers=processes, cluster=cluster, arguments=sys.argv, force=force
-                )
-            except KeyboardInterrupt:
-                done = len(Agenda.of(runs, folder).took_s)
-                display.say(f"{done} of {len(runs)} runs are finished and kept; the same command goes on from here")
-                raise
-            folder.write({**document, "failed": failed})
+        failed = carry_out(
+            read,
+            agenda,
+            folder,
+            display,
+            workers=processes,
+            seed=seed,
+            cluster=cluster,
+            arguments=sys.argv,
+            force=force,
+        )
         return _results(folder, failed, as_json)
 
 
@@ -93,25 +89,6 @@ def _say_plan(agenda: Agenda, folder: SweepFolder, workers: int, say: Any) -> No
     from testbed.commands.sweep_summary import in_one_line
 
     say(f"{folder.path}: {in_one_line(agenda, workers)}")
-
-
-def _document(experiment: Experiment, runs: list[SweepRun], seed: int | None) -> dict[str, Any]:
-    """sweep.json: what is varied, and every run with its key."""
-    values: dict[str, list[Any]] = {}
-    for variant in experiment.variants:
-        for name, value in variant.values.items():
-            if value not in values.setdefault(name, []):
-                values[name].append(value)
-    return {
-        "experiment": experiment.name,
-        "file": str(experiment.path),
-        "arguments": sys.argv,
-        "started_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "seed": seed,
-        "vary": values,
-        "runs": [run.document() for run in runs],
-        "failed": {},
-    }
 
 
 def _results(folder: SweepFolder, failed: dict[str, str], as_json: bool) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from testbed.fidelity.evidence import Evidence, Unmeasured
+from testbed.coflow import Floats
+from testbed.fidelity.evidence import Evidence, Flags, Unmeasured
 from testbed.fidelity.verdict import Check, at_most
 
 SKEW_DEGRADED_S = 0.003
@@ -47,17 +49,25 @@ def every_flow_finished(evidence: Evidence) -> Check:
     return at_most("unfinished flows", int(missing.sum()), "flows", invalid=0, words=words, details=details)
 
 
+def let_go_at_once(planned_start_s: Floats, start_s: Floats, starts: pd.DataFrame | None) -> Flags:
+    """Per flow, whether it started and its scheduler had not held it back: only its start tells about timing.
+
+    `starts`: the sample of that name (flow, allowed_s: the planned instant if its scheduler let it go at once).
+    """
+    at_once: Flags = ~np.isnan(start_s - planned_start_s)
+    if starts is not None:
+        flow = starts["flow"].to_numpy(dtype=np.int64)
+        waited = starts["allowed_s"].to_numpy(dtype=np.float64) - planned_start_s[flow]
+        at_once[flow[~(waited <= AT_ONCE_S)]] = False
+    return at_once
+
+
 def start_skew(evidence: Evidence) -> Check:
     """First write minus planned instant, p99 over the flows that the scheduler let go at once."""
     name = "start skew p99"
     outcome = evidence.outcome
     skew = outcome.start_s - outcome.planned_start_s
-    at_once = ~np.isnan(skew)
-    starts = outcome.samples.get("starts")  # flow, allowed_s: the planned instant if its scheduler let it go at once
-    if starts is not None:
-        flow = starts["flow"].to_numpy(dtype=np.int64)
-        waited = starts["allowed_s"].to_numpy(dtype=np.float64) - outcome.planned_start_s[flow]
-        at_once[flow[~(waited <= AT_ONCE_S)]] = False
+    at_once = let_go_at_once(outcome.planned_start_s, outcome.start_s, outcome.samples.get("starts"))
     if not at_once.any():
         raise Unmeasured(name, "no flow was let go at once")
     p50, p99, worst = np.percentile(skew[at_once], (50, 99, 100)) * 1e3

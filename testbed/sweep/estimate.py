@@ -10,7 +10,7 @@ from testbed.sweep.points import SweepRun
 
 SIMULATED_S, PER_FLOW_S = 0.2, 2e-4
 """A simulated run: reading, planning and writing, and a share for each flow; within a factor of a few."""
-EMULATED_S, SLACK = 15.0, 1.3
+EMULATED_S, SLACK = 6.0, 1.2
 """An emulated run: bring-up and tear-down, and the replay as a multiple of the time no schedule can undercut."""
 START_S = 3.0
 """Until the processes of a parallel sweep are up."""

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from testbed.admission import admitted
 from testbed.display import Display
 from testbed.errors import TestbedError
+from testbed.records.run_directory import SOURCES
 from testbed.records.sweep_folder import SweepFolder
 from testbed.runner import docker, run_emulated
+from testbed.spec.reader import Experiment
+from testbed.sweep.document import sweep_document
 from testbed.sweep.estimate import Estimate, estimate
 from testbed.sweep.parallel import existing_cluster, local_cluster, simulate_all
 from testbed.sweep.points import SweepRun
@@ -28,16 +31,19 @@ class Agenda:
     runs: Sequence[SweepRun]
     took_s: dict[str, float]
     """Name of each finished run -> seconds it took."""
+    sources: Sequence[str] = SOURCES
+    """Back ends that are to be run on; runs on others are neither left nor done."""
 
     @classmethod
-    def of(cls, runs: Sequence[SweepRun], folder: SweepFolder) -> Agenda:
+    def of(cls, runs: Sequence[SweepRun], folder: SweepFolder, sources: Sequence[str] = SOURCES) -> Agenda:
         """The agenda of these runs, as their folder tells it."""
-        return cls(runs, {run.name: folder.took_s(run.name) for run in runs if folder.is_finished(run.name)})
+        took_s = {run.name: folder.took_s(run.name) for run in runs if folder.is_finished(run.name)}
+        return cls(runs, took_s, sources)
 
     @property
     def left(self) -> list[SweepRun]:
         """Runs that have no records yet, in order."""
-        return [run for run in self.runs if run.name not in self.took_s]
+        return [run for run in self.runs if run.name not in self.took_s and run.source in self.sources]
 
     def left_on(self, source: str) -> list[SweepRun]:
         """Those of one back end."""
@@ -47,6 +53,36 @@ class Agenda:
         """How long what is left will take, with so many processes; or what is left of one back end."""
         left = self.left if source is None else self.left_on(source)
         return estimate(left, self.took_s, self.runs, workers)
+
+
+def carry_out(
+    experiment: Experiment,
+    agenda: Agenda,
+    folder: SweepFolder,
+    display: Display,
+    *,
+    workers: int,
+    seed: int | None = None,
+    cluster: str | None = None,
+    arguments: Sequence[str] = (),
+    force: bool = False,
+) -> dict[str, str]:
+    """Write what the sweep is, make the runs that are left, and write and return those that failed, name -> error.
+
+    The folder is held by the caller.
+    """
+    document = sweep_document(experiment, agenda.runs, seed, arguments)
+    folder.write(document)
+    if not agenda.left:
+        return {}
+    try:
+        failed = execute(agenda, folder, display, workers=workers, cluster=cluster, arguments=arguments, force=force)
+    except KeyboardInterrupt:
+        done = len(Agenda.of(agenda.runs, folder).took_s)
+        display.say(f"{done} of {len(agenda.runs)} runs are finished and kept; the same command goes on from here")
+        raise
+    folder.write({**document, "failed": failed})
+    return failed
 
 
 def execute(

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import orjson
-import vl_convert
 import yaml
 
 from testbed.analysis.agreement import LEAST_GAMMA_S
 from testbed.analysis.coflows import schedulers_of
 from testbed.analysis.figure_data import first_runs
+from testbed.analysis.page.assembly import environment, library, resource, script_json
 from testbed.analysis.page.cct_charts import Chart, agreement_chart, cct_charts
 from testbed.analysis.page.run_charts import run_charts
 from testbed.analysis.page.run_detail import MOST_FLOWS, MOST_RUNS, run_detail
@@ -24,7 +20,6 @@ from testbed.analysis.page.specs import colours
 from testbed.analysis.page.words import words
 from testbed.analysis.plots import Shown
 from testbed.analysis.report import MEANING, Summary
-from testbed.analysis.tables import plain_seconds
 from testbed.errors import RecordsError
 from testbed.records.files import replacing, to_json
 from testbed.records.run_directory import Run
@@ -74,7 +69,7 @@ def page(runs: Sequence[Run], summary: Summary) -> str:
         "runCharts": run_charts(),
         "runs": [run_detail(run, MOST_FLOWS // len(shown)) for run in shown],
     }
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(
         summary=summary,
         meaning=MEANING[summary.verdict],
@@ -85,10 +80,10 @@ def page(runs: Sequence[Run], summary: Summary) -> str:
         shown=shown,
         least_gamma_ms=LEAST_GAMMA_S * 1000,
         specs=_specs(runs),
-        data=_script_json(data),
-        style=_resource("report.css"),
-        script=_resource("report.js"),
-        library=_library(),
+        data=script_json(data),
+        style=resource("report.css"),
+        script=resource("charts.js") + resource("report.js"),
+        library=library(),
     )
 
 
@@ -115,33 +110,3 @@ def _specs(runs: Sequence[Run]) -> list[tuple[str, str]]:
         )
         for spec, names in found.values()
     ]
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("testbed.analysis", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["seconds"] = plain_seconds
-    environment.filters["document"] = to_json
-    return environment
-
-
-def _script_json(document: dict[str, Any]) -> str:
-    """JSON that may stand in a script element, whatever names are in it."""
-    text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _resource(name: str) -> str:
-    return (files("testbed.analysis") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, as a plain one that a page on disk may hold."""
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return bundle.replace("</script", "<\\/script")

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from browsing import NO_BROWSER, marks, new_browser, requests, show, wait
 from decided_run import decided_run
 from run_writer import writer
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from testbed.analysis.page.page import write_page
 from testbed.analysis.report import summarize
 from testbed.records.finding import read_runs
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="no chromium or no chromedriver: scripts/system-packages browser"
-)
-_OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
-PATIENCE_S = 60
+pytestmark = NO_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -47,35 +36,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """A browser that shows the page, all charts drawn."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for option in (*_OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver = new_browser(tmp_path_factory.mktemp("profile"))
     try:
         show(driver, report)
         yield driver
     finally:
         driver.quit()
-
-
-def show(browser: webdriver.Chrome, report: Path) -> None:
-    """Load the page and wait until it has drawn everything."""
-    browser.get(report.as_uri())
-    wait(browser, lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
-
-
-def wait(browser: webdriver.Chrome, condition: Callable[[], object]) -> None:
-    WebDriverWait(browser, PATIENCE_S, poll_frequency=0.05).until(lambda _: condition())
-
-
-def marks(browser: webdriver.Chrome, chart: str) -> int:
-    """Marks that a chart shows: bars, dots, lines, but no axes."""
-    script = "return document.querySelectorAll(`#${arguments[0]} svg .role-mark > [aria-roledescription], " + (
-        "#${arguments[0]} svg .role-mark > path`).length"
-    )
-    return int(browser.execute_script(script, chart))
 
 
 def column(browser: webdriver.Chrome, table: str, place: int) -> list[str]:
@@ -90,11 +56,7 @@ def sort_by(browser: webdriver.Chrome, table: str, heading: str) -> None:
 def test_it_loads_without_complaints_and_without_requests(browser: webdriver.Chrome) -> None:
     said = [entry["message"] for entry in browser.get_log("browser")]
     assert [words for words in said if not words.startswith("chrome://")] == []  # its own first page talks too
-    messages: list[dict[str, Any]] = [
-        json.loads(entry["message"])["message"] for entry in browser.get_log("performance")
-    ]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    own = [url for url in asked if not url.startswith("chrome:")]  # of the empty page it starts with
+    own = requests(browser)
     assert own
     assert {url.split(":")[0] for url in own} <= {"file", "data"}
 
