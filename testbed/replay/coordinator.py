@@ -213,33 +213,27 @@ class Coordinator:
     def progress(self) -> Progress:
         """How far the replay has come."""
         ledger, elapsed_s = self._ledger, self.elapsed_s()
-        received = float(ledger.received[ledger.finite].sum())
+        with ledger.growing:
+            received = float(ledger.received[ledger.finite].sum())
+            size = int(ledger.size[ledger.finite].sum())
+            over, active = int(np.count_nonzero(ledger.over)), int(np.count_nonzero(ledger.active))
         before_s, before = self._last_bytes
         self._last_bytes = (elapsed_s, received)
         return Progress(
             elapsed_s=elapsed_s,
             coflows_done=self._reports.coflows_done + self._injection.coflows_done,
             coflows=len(self._plan.coflows),
-            flows_done=int(np.count_nonzero(ledger.over)),
+            flows_done=over,
             flows=len(self._plan.flows),
-            active_flows=int(np.count_nonzero(ledger.active)),
+            active_flows=active,
             bytes_done=int(received),
-            bytes=int(ledger.size[ledger.finite].sum()),
+            bytes=size,
             rate_Bps=(received - before) / max(elapsed_s - before_s, 1e-3),
         )
 
     def standing(self) -> Standing:
-        """How every flow stands, for an onlooker; its columns may differ in length while flows are being added."""
-        ledger = self._ledger
-        return Standing(
-            at_s=self.elapsed_s(),
-            plan=self._plan,
-            received=ledger.received,
-            active=ledger.active,
-            over=ledger.over,
-            finish_s=ledger.outcome.finish_s,
-            coflow_arrival_s=ledger.outcome.coflow_arrival_s,
-        )
+        """How every flow stands, for an onlooker."""
+        return Standing.of(self._plan, self._ledger, self.elapsed_s())
 
     def outcome(self) -> Outcome:
         """What has happened so far."""

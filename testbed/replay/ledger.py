@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -41,17 +42,20 @@ class Ledger:
         self.allowed_s: Floats = np.full(count, np.nan)
         """When the scheduler let it send: its planned start, or the decision that first gave it a rate."""
         self.tcp: dict[int, tuple[int, ...]] = {}
+        self.growing = threading.Lock()
+        """Held while flows are added: another thread that looks at several columns holds it meanwhile."""
 
     def extend(self, plan: Plan) -> None:
         """Take in the flows that the plan has beyond those known so far."""
         added = len(plan.flows) - len(self.size)
-        grow(self.outcome, plan)
-        self.size = plan.flows.bytes
-        self.finite = plan.flows.bytes < ENDLESS
-        self.received = np.concatenate((self.received, np.zeros(added)))
-        self.allowed_s = np.concatenate((self.allowed_s, np.full(added, np.nan)))
-        for name in ("begun", "over", "closed", "confirmed"):
-            setattr(self, name, np.concatenate((getattr(self, name), np.zeros(added, dtype=np.bool_))))
+        with self.growing:
+            grow(self.outcome, plan)
+            self.size = plan.flows.bytes
+            self.finite = plan.flows.bytes < ENDLESS
+            self.received = np.concatenate((self.received, np.zeros(added)))
+            self.allowed_s = np.concatenate((self.allowed_s, np.full(added, np.nan)))
+            for name in ("begun", "over", "closed", "confirmed"):
+                setattr(self, name, np.concatenate((getattr(self, name), np.zeros(added, dtype=np.bool_))))
 
     def resize(self, flow: int, size: int) -> None:
         """A flow of unknown size has ended: its bytes, in the plan too."""

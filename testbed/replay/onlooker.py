@@ -9,6 +9,7 @@ import numpy as np
 
 from testbed.coflow import Floats, Ints
 from testbed.plan import Plan
+from testbed.replay.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Standing:
     """Per flow; NaN where it has not finished."""
     coflow_arrival_s: Floats
     """Per row of `plan.coflows`; NaN where it is not known yet."""
+
+    @classmethod
+    def of(cls, plan: Plan, ledger: Ledger, at_s: float) -> Standing:
+        """What the ledger says; may be called from any thread."""
+        outcome = ledger.outcome
+        with ledger.growing:
+            return cls(
+                at_s, plan, ledger.received, ledger.active, ledger.over, outcome.finish_s, outcome.coflow_arrival_s
+            )
 
 
 class Onlooker(Protocol):
