@@ -25,7 +25,8 @@ def behind_words(data: Behind) -> Words:
     summary = data.summary[data.summary["quantity"].isin(_WHAT)]
     measured = summary[summary["source"] == "emulation"]
     simulated = summary[summary["source"] == "simulation"]
-    close, apart = [], []
+    close: list[str] = []
+    apart: list[str] = []
     for (label, quantity), part in measured.groupby(["label", "quantity"], sort=False):
         text, good = _against_prediction(str(label), str(quantity), part)
         (close if good else apart).append(text)
@@ -82,17 +83,17 @@ def _against_prediction(label: str, quantity: str, part: pd.DataFrame) -> tuple[
             f"{label}: the wrongly labelled coflow never leaves its first queue, measured and predicted."
         ), True
     off = (known["over_predicted"] - 1).abs().to_numpy()
-    places = known["unlabelled"].to_numpy()
+    at = known["unlabelled"].to_numpy()
     who = f"{label}: measured {_WHAT[quantity]}"
     if (off <= GOAL).all():
         return sentence(
-            f"{who} is within {percent(float(off.max()))} of the prediction at every m ({_places(places)})."
+            f"{who} is within {percent(float(off.max()))} of the prediction at every m ({_places(at)})."
         ), True
     beyond = [
         f"m = {m} (measured / predicted {ratio:.2f})"
-        for m, ratio in zip(places[off > GOAL], known["over_predicted"].to_numpy()[off > GOAL], strict=True)
+        for m, ratio in zip(at[off > GOAL], known["over_predicted"].to_numpy()[off > GOAL], strict=True)
     ]
-    within = places[off <= GOAL]
+    within = at[off <= GOAL]
     rest = f"; within it at m = {_places(within)}" if len(within) else ""
     return sentence(f"{who} is more than {GOAL:.0%} off the prediction at {listed(beyond)}{rest}."), False
 

@@ -31,7 +31,7 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
     x = axis("m", "flows without a label (m)", axis={"tickMinStep": 1, "format": "d"})
     y = axis("value", unit, scale={"zero": True})
     shown = [{"field": "what"}, {"field": "how"}, {"field": "m"}, {"field": "value", "format": ".3f"}]
-    line = {
+    line: Spec = {
         "mark": {"type": "line"},
         "encoding": {
             "x": x,
@@ -42,7 +42,7 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
             "strokeOpacity": _of_curve([1, 1, 0.3]),
         },
     }
-    dots = {
+    dots: Spec = {
         "transform": [{"filter": "datum.how !== 'predicted'"}],
         "mark": {"type": "point", "size": 34},
         "encoding": {
@@ -54,7 +54,7 @@ def against_m(summary: pd.DataFrame, colour_by: str, value: str, predicted: str,
             "tooltip": shown,
         },
     }
-    bars = {"transform": [{"filter": "isValid(datum.low)"}], "mark": {"type": "rule"},
+    bars: Spec = {"transform": [{"filter": "isValid(datum.low)"}], "mark": {"type": "rule"},
             "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"},
                          "color": colour}}  # fmt: skip
     layers = [line, dots, bars] if any(row.get("low") is not None for row in rows) else [line, dots]
@@ -93,7 +93,7 @@ def against_share(summary: pd.DataFrame, value: str, unit: str) -> Spec:
     y = axis("value", unit, scale={"zero": False})
     shape = _nominal("how", list(OF_SOURCE.values()), ["circle", "triangle-up"])
     shown = [{"field": name} for name in ("scheduler", "of", "how", "share", "value", "coflows")]
-    line = {
+    line: Spec = {
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {
             "x": x,
@@ -103,11 +103,11 @@ def against_share(summary: pd.DataFrame, value: str, unit: str) -> Spec:
             "strokeDash": {**_nominal("of", list(_SETS), list(_SETS.values())), "title": None},
         },
     }
-    dots = {
+    dots: Spec = {
         "mark": {"type": "point", "filled": True, "size": 40},
         "encoding": {"x": x, "y": y, "color": colour, "shape": {**shape, "title": None}, "tooltip": shown},
     }
-    bars = {"transform": [{"filter": "isValid(datum.low)"}], "mark": {"type": "rule", "opacity": 0.6},
+    bars: Spec = {"transform": [{"filter": "isValid(datum.low)"}], "mark": {"type": "rule", "opacity": 0.6},
             "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"},
                          "color": colour}}  # fmt: skip
     layers = [line, dots, bars] if any(row.get("low") is not None for row in rows) else [line, dots]

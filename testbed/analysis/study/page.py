@@ -28,7 +28,7 @@ def study_page(study: str, sweeps: Sequence[SweepRuns], sections: Sequence[Secti
     counts = counted(sweeps)
     troubles = [row for sweep in sweeps for row in sweep.troubles()]
     verdict = INVALID if counts[INVALID].any() or counts["failed"].any() else DEGRADED if summary.deviates else VALID
-    columns = [(name, name, "" if name in ("sweep", "source") else "d") for name in counts]
+    columns = [(str(name), name, "" if name in ("sweep", "source") else "d") for name in counts]
     trouble_columns = [("run", "run", ""), ("verdict", "verdict", ""), ("what", "what", "")]
     charts = {
         f"{drawing.name}-{place}": spec

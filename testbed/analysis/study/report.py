@@ -80,12 +80,13 @@ def _section(sweep: SweepRuns) -> Section:
 
 def _summary(sections: Sequence[Section], left_out: dict[str, str]) -> Words:
     points = [row for each in sections for row in _measured(each)]
-    found, deviates = [], []
+    found: list[str] = []
+    deviates: list[str] = []
     if points:
         table = pd.DataFrame(points)
         off = (table["over_predicted"] - 1).abs()
         good = int((off <= GOAL).sum())
-        worst = table.loc[off.idxmax()]
+        worst = table.iloc[int(off.to_numpy().argmax())]
         text = (
             f"{good} of {len(table)} measured points (residence, CCT of what comes behind) are within {GOAL:.0%} of "
             "a prediction made apart from the simulator; the farthest has measured / predicted "

@@ -1,0 +1,33 @@
+"""`testbed study` on a real network: what is measured stands beside what is predicted, in one report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from testbed.cli import main
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.network
+
+
+def test_residence_and_cct_are_measured_near_the_prediction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Part a as it is shipped, class top, m = 0 and 5, one repeat."""
+    shipped = (ROOT / "experiments/unlabelled/a-two-coflows.yml").read_text()
+    few = "repeats: 1\nvary: {workload.unlabelled.flows: [0, 5]}\n"
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small/a.yml").write_text(shipped[: shipped.index("repeats:")] + few)
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as stop:
+        main(["study", str(tmp_path / "small"), "--out", str(out), "--workers", "1"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0, said
+    table = pd.read_csv(out / "tables/a.csv")
+    measured = table[table["source"] == "emulation"].set_index(["quantity", "unlabelled"])
+    assert len(measured) == 4
+    assert (measured["over_predicted"] - 1).abs().max() < 0.25, measured  # 0.15 on a quiet machine
+    assert measured["times"]["residence", 5] == pytest.approx(2.0, rel=0.2)
+    assert "not measured: a: " in said  # one run has no interval
+    assert "e-starts, measured: of 20 flows 99% started within" in said  # the small coflow's are held back
