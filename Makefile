@@ -13,7 +13,7 @@ EXPERIMENT ?= $(if $(TRACE),experiments/trace.yml,experiments/quickstart.yml)
 ARGS ?=
 trace_option = $(if $(TRACE),--set 'workload.file=$(abspath $(TRACE))')
 
-.PHONY: help setup system-packages experiment simulate study test lint report clean
+.PHONY: help setup system-packages experiment simulate study test fuzz lint report clean
 
 help: ## list the targets
 	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [ARGS='further options']"
@@ -43,6 +43,9 @@ study: $(VENV)/.installed ## unlabelled flows against the law, resumable; as roo
 test: $(VENV)/.installed ## all tests, real networks and a real browser included; needs root
 	@scripts/system-packages browser
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.installed ## 100,000 wrong and nearly right inputs for every reader (some 15 minutes); ARGS="--inputs N --seed N TARGET"
+	@$(VENV)/bin/python tests/fuzz $(ARGS)
 
 lint: $(VENV)/.installed ## style and types
 	@$(VENV)/bin/ruff check .

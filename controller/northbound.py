@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from testbed.errors import EmulationError, unknown_name
 LOG = logging.getLogger("controller.northbound")
 
 LONGEST_BODY = 16 << 20
+_LENGTH = re.compile("[0-9]{1,12}")
 
 Answer = Callable[[Mapping[str, str], Any], Any]
 """Query parameters and the body, to the answer; EmulationError where the question is wrong or cannot be answered."""
@@ -66,9 +68,8 @@ class Northbound:
         """Status and document for one request."""
         try:
             self._admit(headers)
-            url = urlsplit(target)
-            query = dict(parse_qsl(url.query, keep_blank_values=True))
-            return HTTPStatus.OK, self._route(method, url.path)(query, _document(method, body))
+            path, query = _asked(target)
+            return HTTPStatus.OK, self._route(method, path)(query, _document(method, body))
         except RefusalError as error:
             return error.status, {"error": str(error)}
         except EmulationError as error:
@@ -113,7 +114,7 @@ class _Peer(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > LONGEST_BODY:
+        if not _LENGTH.fullmatch(length) or int(length) > LONGEST_BODY:
             status, document = (
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 {"error": f"northbound: Content-Length is '{length}'; expected at most {LONGEST_BODY} bytes"},
@@ -138,12 +139,21 @@ class _Peer(BaseHTTPRequestHandler):
         """Write no line per request."""
 
 
+def _asked(target: str) -> tuple[str, dict[str, str]]:
+    """Path and query of a request's target."""
+    try:
+        url = urlsplit(target)
+        return url.path, dict(parse_qsl(url.query, keep_blank_values=True))
+    except ValueError as error:
+        raise EmulationError(f"northbound: the target is no URL ({error})") from None
+
+
 def _document(method: str, body: bytes) -> Any:
     if method == "GET":
         return None
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EmulationError(f"northbound: the body is not JSON ({error})") from None
 
 

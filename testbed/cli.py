@@ -9,7 +9,7 @@ import sys
 import click
 
 from testbed import __version__
-from testbed.errors import TestbedError
+from testbed.errors import TestbedError, printable
 
 INTERRUPTED = 130
 USAGE = 2
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = program.main(args=arguments, standalone_mode=False)
     except TestbedError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(error.exit_status)
     except click.ClickException as error:
         error.show()

@@ -18,6 +18,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 100
+"""Characters of a wrong name that an error quotes."""
+
 
 class TestbedError(Exception):
     """Base of all errors with a message meant for the user; `exit_status` is what the command ends with."""
@@ -67,6 +70,16 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     "unknown scheduler 'sbef'; did you mean 'sebf'? known: fair, sebf"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1)
+    text = str(name) if len(str(name)) <= LONGEST_NAME else f"{str(name)[: LONGEST_NAME - 3]}..."
+    near = difflib.get_close_matches(text, names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
-    return f"unknown {what} '{name}'{hint} known: {', '.join(names)}"
+    return f"unknown {what} '{text}'{hint} known: {', '.join(names)}"
+
+
+def printable(text: str) -> str:
+    """A message as a terminal may show it: what a file has in control characters is spelled out, line ends stay.
+
+    >>> printable("a.yml:1: unknown key '\x1b[2J'")
+    "a.yml:1: unknown key '\\x1b[2J'"
+    """
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)

@@ -6,12 +6,32 @@ import time
 from bisect import bisect_right
 from typing import Any
 
+from testbed.actor import fields
 from testbed.actor.loop import Loop, Timer
 from testbed.actor.outbox import Outbox
 from testbed.actor.outgoing import AnyOutgoing, Sender
+from testbed.actor.protocol import ProtocolError
 
 _TICK_NS = 10_000_000
 """How often the bytes sent are looked at."""
+
+
+def check_part(message: dict[str, Any], sender: Sender) -> None:
+    """ProtocolError, KeyError, TypeError or ValueError where a message to `Alone` is not as it says."""
+    limits = [fields.number("limit", limit) for limit in message["limits"]]
+    weights = [fields.number("weight", weight) for weight in message["weights"]]
+    if weights and (len(weights) != len(limits) + 1 or not min(weights) > 0):
+        raise ProtocolError(f"weights: expected one above 0 for each of {len(limits) + 1} queues, found {len(weights)}")
+    fields.rate(message["uplink_Bps"])
+    fields.whole("classes", message["classes"], 0, 64)
+    fields.dscp(message["dscp"])
+    for key in ("sends", "receives"):
+        fields.whole(key, message[key])
+    for flow, at_ns, coflow in message["flows"]:
+        if flow not in sender.flows:
+            raise ProtocolError(f"flow {flow!r:.40}: it was not opened here")
+        fields.whole("instant", at_ns)
+        fields.whole("coflow", coflow, -1)
 
 
 class Alone:

@@ -44,6 +44,7 @@ class ApplicationFlow:
         self._on_over = on_over
         done, waiting, _ = acknowledged(connection)
         self._before = done + waiting  # what the connection carried before it became this flow
+        self._since_ns = time.monotonic_ns()
         self._dscp = 0
         self._delivered = 0
         self._first_byte_ns = 0
@@ -73,9 +74,9 @@ class ApplicationFlow:
 
     def wrote_first(self, instant_ns: int) -> None:
         """The application has written its first bytes."""
-        if not self.first_write_ns:
-            self.first_write_ns = instant_ns
-            self._outbox.put("started", (self.flow, instant_ns))
+        if not self.first_write_ns:  # whatever it says: not before this was its flow, and not in the future
+            self.first_write_ns = min(max(instant_ns, self._since_ns), time.monotonic_ns())
+            self._outbox.put("started", (self.flow, self.first_write_ns))
 
     def finish(self) -> None:
         """The application has written its last byte: the flow is over when that has been delivered."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from testbed.actor import endpoint
+from testbed.actor import endpoint, fields
 from testbed.actor.application_flow import ApplicationFlow
 from testbed.actor.channel import Channel
 from testbed.actor.loop import Loop
@@ -92,14 +92,13 @@ class Application:
     def _hear(self, message: dict[str, Any]) -> None:
         operation = message.get("op")
         try:
+            fields.scalars(message)
             if operation == "wrote":
                 flow = self.flows.get(message["flow"])  # what is over needs no start
                 if flow is not None:
                     flow.wrote_first(int(message["at_ns"]))
                 return
-            request = message["request"]
-            if not isinstance(request, int):
-                raise ProtocolError(f"expected a whole number as 'request', found {str(request)[:40]!r}")
+            request = fields.whole("request", message["request"])
             self._unanswered.add(request)
             if len(self._unanswered) > MOST_UNANSWERED:
                 raise ProtocolError(f"more than {MOST_UNANSWERED} requests without waiting for their answers")
@@ -115,7 +114,15 @@ class Application:
             return message
         if not self._channel.descriptors:
             raise ProtocolError("op 'add' without a connection; expected its descriptor along with the message")
-        connection = socket.socket(fileno=self._channel.descriptors.popleft())
+        descriptor = self._channel.descriptors.popleft()
+        try:
+            connection = socket.socket(fileno=descriptor)
+        except OSError:  # a file, a pipe
+            socket.close(descriptor)
+            raise ProtocolError("op 'add': expected a connected TCP socket (IPv4)") from None
+        if request in self._adopting:
+            connection.close()
+            raise ProtocolError(f"op 'add': request {request} waits for its answer already")
         self._adopting[request] = connection
         try:
             own, peer = connection.getsockname(), connection.getpeername()

@@ -119,7 +119,7 @@ class Channel:
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:
             message = self._decode(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the standard library's reader has no bound of its own
             message = None
         if not isinstance(message, dict):
             start = line[:60].decode(errors="replace")

@@ -42,8 +42,9 @@ class Job:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        except OSError as error:
-            self._jobs.outbox.put("output", (self.number, f"{error.filename}: {error.strerror}\n"), urgent=True)
+        except (OSError, ValueError) as error:  # ValueError: what no program can be given
+            words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            self._jobs.outbox.put("output", (self.number, f"{words}\n"), urgent=True)
             self._jobs.outbox.put("exited", (self.number, 127), urgent=True)
             return
         assert self._process.stdout is not None

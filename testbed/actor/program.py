@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from testbed.actor import endpoint
-from testbed.actor.alone import Alone
+from testbed.actor import endpoint, fields
+from testbed.actor.alone import Alone, check_part
 from testbed.actor.applications import Applications
 from testbed.actor.channel import Channel
 from testbed.actor.incoming import Receiver
@@ -19,6 +19,9 @@ from testbed.actor.outbox import Outbox
 from testbed.actor.outgoing import AnyOutgoing, Sender
 from testbed.actor.probe import Echo, Probe
 from testbed.actor.protocol import VERSION, ProtocolError
+
+MOST_PROBES = 10_000
+"""Datagrams of one probe."""
 
 
 class Actor:
@@ -150,8 +153,8 @@ class Actor:
             self._applications.serve()
 
     def _listen(self, message: dict[str, Any]) -> None:
-        port = message["port"]
-        for address in message["addresses"]:
+        port = fields.port(message["port"])
+        for address in [fields.address("address", each) for each in message["addresses"]]:
             try:
                 self._receiver.listen(address, port)
                 self._echoes.append(Echo(self._loop, address, port))
@@ -161,33 +164,44 @@ class Actor:
         self._say({"listening": port})
 
     def _open(self, message: dict[str, Any]) -> None:
-        congestion = message.get("congestion", "")
+        congestion = fields.text("congestion", message.get("congestion", ""))
         for flow, size, own, own_port, peer, port in message["flows"]:
-            self._sender.open(flow, size, (own, own_port), (peer, port), congestion)
+            ends = (
+                (fields.address("own address", own), fields.whole("own port", own_port, 0, 65_535)),
+                (fields.address("peer address", peer), fields.port(port)),
+            )
+            self._sender.open(fields.whole("flow", flow), fields.whole("bytes", size), *ends, congestion)
 
     def _start(self, message: dict[str, Any]) -> None:
         flows = self._sender.flows
-        for flow, at_ns, rate_Bps, *dscp in message["flows"]:
+        for flow, at_ns, rate_Bps, *rest in message["flows"]:
+            (dscp,) = rest or (0,)
+            start = fields.whole("instant", at_ns), fields.rate(rate_Bps), fields.dscp(dscp)
             if flow in flows:
-                flows[flow].start(at_ns, rate_Bps, *dscp)
+                flows[flow].start(*start)
 
     def _go_alone(self, message: dict[str, Any]) -> None:
         """Follow a part of the plan without a word until it is over, or a flow has failed."""
+        check_part(message, self._sender)
+        self._leave_alone()
         self._outbox.keep_quiet()
         self._alone = Alone(self._loop, self._sender, self._outbox, message)
 
     def _cap(self, message: dict[str, Any]) -> None:
-        self._change(message, lambda flow, rate_Bps: flow.set_rate(rate_Bps))
+        self._change(message, fields.rate, lambda flow, rate_Bps: flow.set_rate(rate_Bps))
 
     def _mark(self, message: dict[str, Any]) -> None:
-        self._change(message, lambda flow, dscp: flow.mark(dscp))
+        self._change(message, fields.dscp, lambda flow, dscp: flow.mark(dscp))
 
-    def _change(self, message: dict[str, Any], change: Callable[[AnyOutgoing, Any], None]) -> None:
+    def _change(
+        self, message: dict[str, Any], check: Callable[[Any], Any], change: Callable[[AnyOutgoing, Any], None]
+    ) -> None:
         """Change flows at the message's instant, or now where that is past."""
-        at_ns = message.get("at_ns", 0)
+        at_ns = fields.whole("at_ns", message.get("at_ns", 0))
+        rows = [(fields.whole("flow", flow), check(value)) for flow, value in message["flows"]]
 
         def apply() -> None:
-            for flow, value in message["flows"]:
+            for flow, value in rows:
                 outgoing = self._sender.flows.get(flow)  # one that is over needs no change
                 if outgoing is not None:
                     change(outgoing, value)
@@ -204,31 +218,38 @@ class Actor:
                 outgoing.cut()
 
     def _progress(self, message: dict[str, Any]) -> None:
-        self._outbox.report_every(message["every_ns"])
+        self._outbox.report_every(fields.whole("every_ns", message["every_ns"]))
 
     def _probe(self, message: dict[str, Any]) -> None:
-        number, count = message["probe"], message["count"]
+        number, count = fields.whole("probe", message["probe"]), fields.whole("count", message["count"], 1, MOST_PROBES)
+        every_ns = fields.whole("every_ns", message["every_ns"])
+        bind = fields.address("bind", message["bind"])
 
         def done(times_ns: list[int]) -> None:
             self._probes.pop(number, None)
             self._say({"probed": [number, times_ns]})
 
-        peer = (message["peer"], message["port"])
+        peer = fields.address("peer", message["peer"]), fields.port(message["port"])
         try:
-            self._probes[number] = Probe(self._loop, message["bind"], peer, count, message["every_ns"], done)
+            self._probes[number] = Probe(self._loop, bind, peer, count, every_ns, done)
         except OSError as error:
-            self._refuse(f"probe {message['bind']} -> {peer[0]}:{peer[1]}: {(error.strerror or str(error)).lower()}")
+            self._refuse(f"probe {bind} -> {peer[0]}:{peer[1]}: {(error.strerror or str(error)).lower()}")
 
     def _reply(self, message: dict[str, Any]) -> None:
         if self._applications is not None:
-            self._applications.answer(message["application"], message["message"])
+            self._applications.answer(message["application"], dict(message["message"]))
 
     def _run_program(self, message: dict[str, Any]) -> None:
-        environment = dict(message["environment"])
-        self._jobs.run(message["job"], message["command"], message["folder"], message["at_ns"], environment)
+        environment = {
+            fields.text("environment", name): fields.text("environment", value)
+            for name, value in dict(message["environment"]).items()
+        }
+        command = [fields.text("command", word) for word in message["command"]]
+        folder, at_ns = fields.text("folder", message["folder"]), fields.whole("at_ns", message["at_ns"])
+        self._jobs.run(fields.whole("job", message["job"]), command, folder, at_ns, environment)
 
     def _ping(self, message: dict[str, Any]) -> None:
-        self._say({"pong": message["ping"], "cpu_ns": time.process_time_ns()})
+        self._say({"pong": fields.whole("ping", message["ping"]), "cpu_ns": time.process_time_ns()})
 
     def _stop(self, _: dict[str, Any]) -> None:
         """Leave all flows where they are, and tell how far each came."""

@@ -45,12 +45,13 @@ def command(
     """
     from testbed.commands.sweep_summary import show_plan
     from testbed.display import Display
+    from testbed.records.run_directory import plain_name
     from testbed.records.sweep_folder import SweepFolder
     from testbed.sweep.execution import Agenda, execute
     from testbed.sweep.points import sweep_runs
 
     read = chosen_sweep(experiment, scheduler, seed, overrides)
-    folder = SweepFolder(out or Path("results/sweeps") / read.name)
+    folder = SweepFolder(out or Path("results/sweeps") / plain_name(read.name))
     runs = sweep_runs(read, seed=seed)
     _refuse_another(folder, read)
     processes = workers or len(os.sched_getaffinity(0))

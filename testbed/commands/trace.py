@@ -18,6 +18,7 @@ from testbed.commands.trace_options import (
     rate_option,
 )
 from testbed.errors import SpecError
+from testbed.spec.quantities import MAX_HOSTS
 
 if TYPE_CHECKING:
     from testbed.simulation.coflowsim import CoflowSimResult
@@ -111,7 +112,7 @@ def convert(
 
 @command.command(short_help="Write a Facebook-like synthetic trace.")
 @click.argument("out", type=FILE)
-@click.option("--ports", type=click.IntRange(min=2), default=150, show_default=True)
+@click.option("--ports", type=click.IntRange(min=2, max=MAX_HOSTS), default=150, show_default=True)
 @rate_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--coflows", type=click.IntRange(min=1), help="How many; default 100.")

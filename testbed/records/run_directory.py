@@ -119,9 +119,13 @@ def create(
 
 def run_name(plan: Plan, source: str) -> str:
     """'<experiment>-<scheduler>-<repeat>', with '-sim' if simulated, in characters that need no quoting."""
-    words = f"{plan.experiment}-{plan.scheduler.title}"
-    plain = re.sub(r"[^A-Za-z0-9._=]+", "-", words).strip("-.")[:_LONGEST_NAME].rstrip("-.")
+    plain = plain_name(f"{plan.experiment}-{plan.scheduler.title}")
     return f"{plain}-{plan.repeat}" + ("-sim" if source == "simulation" else "")
+
+
+def plain_name(words: str) -> str:
+    """Words as a name of a file or folder: no separator, no dot at its ends, in characters that need no quoting."""
+    return re.sub(r"[^A-Za-z0-9._=]+", "-", words).strip("-.")[:_LONGEST_NAME].rstrip("-.") or "unnamed"
 
 
 def _make(path: Path) -> Path:

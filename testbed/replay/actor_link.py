@@ -107,9 +107,7 @@ class ActorLink:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "pong" in message:
-            self.ping_s.append(self.silent_s())
-            self._ping_ns = 0
-            self.cpu_s = message["cpu_ns"] / 1e9
+            self._answered(message)
         elif "fatal" in message:
             self._refusal = f"it says: {message['fatal']}"
         elif "hello" in message:
@@ -122,8 +120,22 @@ class ActorLink:
         else:
             self._on_message(self, message)
 
+    def _answered(self, message: dict[str, Any]) -> None:
+        try:
+            self.cpu_s = message["cpu_ns"] / 1e9
+        except (KeyError, TypeError, OverflowError) as error:
+            raise not_understood(self.host, message, error) from None
+        if self._ping_ns:  # an answer to no question tells nothing
+            self.ping_s.append(self.silent_s())
+            self._ping_ns = 0
+
     def _lost(self, reason: str) -> None:
         self._on_lost(self, self._refusal or reason or "the control connection was closed")
+
+
+def not_understood(host: str, message: Any, error: Exception) -> ReplayError:
+    """The error for what a host's actor has said and should not have."""
+    return ReplayError(f"host {host}: its actor sent what is not understood: {str(message)[:120]} ({error!r})")
 
 
 def _nobody(_link: ActorLink, _reason: str) -> None:

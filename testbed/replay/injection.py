@@ -17,6 +17,7 @@ from testbed.replay.decisions import Decisions
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.ledger import Ledger
 from testbed.replay.places import Places, RefusedError
+from testbed.replay.said import check
 from testbed.rules.flow_key import FlowKey
 from testbed.topology.routing import paths
 
@@ -124,7 +125,7 @@ class Injection:
         for application, message in rows:
             operation = message.get("op")
             if operation == "over":
-                self._over(message)
+                self._over((link.number, application), message)
             elif operation == "gone":
                 self._gone((link.number, application))
             else:
@@ -286,10 +287,14 @@ class Injection:
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
-    def _over(self, report: Mapping[str, Any]) -> None:
-        """A flow is over: finished, or ended where it was."""
-        ledger, flow, delivered = self._ledger, int(report["flow"]), int(report["delivered"])
-        reason = report["reason"]
+    def _over(self, owner: tuple[int, int], report: Mapping[str, Any]) -> None:
+        """A flow is over: finished, or ended where it was. ValueError where it is not, or no longer, the owner's."""
+        ledger, flow = self._ledger, report["flow"]
+        if self._owner.get(flow) != owner or ledger.confirmed[flow]:
+            raise ValueError(f"flow {flow!r:.30} is none of application {owner[1]}")
+        check("done", [[flow, report["sent"], False, *report["tcp"]]], len(self._plan.flows))
+        check("finished", [[flow, report["first_ns"], report["last_ns"], report["delivered"]]], len(self._plan.flows))
+        delivered, reason = report["delivered"], str(report["reason"])
         if ledger.size[flow] >= ENDLESS:
             ledger.resize(flow, delivered if not reason else int(report["sent"]))
         elif not reason and delivered != ledger.size[flow]:

@@ -53,6 +53,7 @@ class Programs:
     def on_output(self, _link: ActorLink, rows: list[tuple[int, str]]) -> None:
         """Programs have printed something."""
         for number, text in rows:
+            self._known(number)
             self._tail[number] = (self._tail[number] + text)[-_TAIL:]
             if self._logs is not None:
                 with (self._logs / self._log_name(number)).open("a", encoding="utf-8") as log:
@@ -61,7 +62,12 @@ class Programs:
     def on_exited(self, _link: ActorLink, rows: list[tuple[int, int]]) -> None:
         """Programs have ended."""
         for number, status in rows:
+            self._known(number)
             self._status[number] = status
+
+    def _known(self, number: int) -> None:
+        if number >= len(self._setting.programs):
+            raise ValueError(f"program {number}; there are {len(self._setting.programs)}")
 
     def check(self) -> None:
         """ReplayError names the first program that did not end well."""

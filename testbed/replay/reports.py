@@ -8,11 +8,12 @@ from typing import Any
 
 from testbed.errors import ReplayError
 from testbed.plan import Plan
-from testbed.replay.actor_link import ActorLink
+from testbed.replay.actor_link import ActorLink, not_understood
 from testbed.replay.arrivals import Arrival, Arrivals
 from testbed.replay.crew import Crew
 from testbed.replay.decisions import Decisions
 from testbed.replay.ledger import Ledger
+from testbed.replay.said import check
 from testbed.replay.setup import Connections, IdleProbe, flow_words
 
 _CAUSE_NS = 200_000_000
@@ -71,10 +72,11 @@ class Reports:
         """Take in a message; ReplayError names the host of one that is not understood."""
         try:
             for kind, events in message.items():
-                self._handlers[kind](link, events)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            found = str(message)[:120]
-            raise ReplayError(f"host {link.host}: its actor sent what is not understood: {found} ({error!r})") from None
+                handler = self._handlers[kind]
+                check(kind, events, len(self._plan.flows))
+                handler(link, events)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise not_understood(link.host, message, error) from None
 
     def _started(self, _link: ActorLink, rows: list[tuple[int, int]]) -> None:
         for flow, instant_ns in rows:

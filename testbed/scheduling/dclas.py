@@ -7,8 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from testbed.coflow import Floats
 from testbed.scheduling.composed import GREEDY, IN_SHARES, QUEUE, Composed, Core
 from testbed.scheduling.parameters import check_choice, check_number, check_whole
+
+MAX_QUEUES = 1000
+_NO_LIMIT = 2.0**62
 
 
 class Dclas(Composed):
@@ -36,7 +40,7 @@ class Dclas(Composed):
     ) -> None:
         check_number(self.name, "first_limit", first_limit, 0.0, above=True)
         check_number(self.name, "factor", factor, 1.0, above=True)
-        check_whole(self.name, "queues", queues, 1)
+        check_whole(self.name, "queues", queues, 1, MAX_QUEUES)
         check_choice(self.name, "sharing", sharing, ("weighted", "strict"))
         check_number(self.name, "sync", sync, 0.0)
         check_number(self.name, "minimum_size", minimum_size, 0.0)
@@ -47,6 +51,13 @@ class Dclas(Composed):
             QUEUE,
             IN_SHARES if weighted else GREEDY,
             sync_s=self.sync_s,
-            thresholds=float(first_limit) * np.power(float(factor), np.arange(queues - 1, dtype=np.float64)),
+            thresholds=_thresholds(first_limit, factor, queues),
             queue_weight=np.arange(queues, 0, -1, dtype=np.float64) if weighted else np.empty(0),
         )
+
+
+def _thresholds(first_limit: float, factor: float, queues: int) -> Floats:
+    """Where each queue but the last ends, in bytes; none beyond what a coflow can have."""
+    with np.errstate(over="ignore"):
+        powers = np.power(float(factor), np.arange(queues - 1, dtype=np.float64))
+        return np.asarray(np.minimum(float(first_limit) * powers, _NO_LIMIT), dtype=np.float64)

@@ -28,9 +28,9 @@ def check_number(scheduler: str, parameter: str, value: object, least: float, *,
     raise SchedulerError(f"scheduler {scheduler}: parameter {parameter} is {value!r}; expected {expected}")
 
 
-def check_whole(scheduler: str, parameter: str, value: object, least: int) -> None:
-    """SchedulerError unless a parameter is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def check_whole(scheduler: str, parameter: str, value: object, least: int, most: int) -> None:
+    """SchedulerError unless a parameter is a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise SchedulerError(
-            f"scheduler {scheduler}: parameter {parameter} is {value!r}; expected a whole number of at least {least}"
+            f"scheduler {scheduler}: parameter {parameter} is {value!r}; expected a whole number from {least} to {most}"
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -33,14 +35,19 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
 
 def _table() -> Mapping[str, str]:
     table: dict[str, str] = {}
-    third = [(point.name, point.value) for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value))]
-    for name, target in (*BUILT_IN, *third):
+    for name, target in (*BUILT_IN, *_of_others(tuple(sys.path))):
         if name in table:
             raise SchedulerError(
                 f"scheduler '{name}' is registered twice: {table[name]} and {target}; rename one of them"
             )
         table[name] = target
     return table
+
+
+@lru_cache(maxsize=8)
+def _of_others(_path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Name and module:Class of other packages' schedulers; they are looked for once, as that reads many files."""
+    return tuple(sorted((point.name, point.value) for point in entry_points(group=GROUP)))
 
 
 def known() -> tuple[str, ...]:

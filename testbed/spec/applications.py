@@ -24,7 +24,10 @@ def _words(value: Any) -> Any:
         raise ValueError(
             f"expected a command such as 'python3 mapper.py 2' or a list of its words, found {shown(value)}"
         )
-    return [str(word) for word in value]
+    words = [str(word) for word in value]
+    if any("\0" in word for word in words):
+        raise ValueError("a null character in the command; no program can be given one")
+    return words
 
 
 class ProgramSpec(Spec):

@@ -121,6 +121,12 @@ class CoflowSpec(Spec):
         _check_start(self.arrival, self.after, self.delay)
         return self
 
+    @property
+    def width(self) -> int:
+        """Number of its flows."""
+        shuffled = len(self.shuffle.mappers) * len(self.shuffle.reducers) if self.shuffle is not None else 0
+        return len(self.flows) + shuffled + (len(self.broadcast.to) if self.broadcast is not None else 0)
+
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _without_unset(self, handler(self))

@@ -20,6 +20,8 @@ MAX_FILE_BYTES = 8_000_000
 MAX_NODES = 1_000_000
 """Keys and values in a document after its aliases are expanded."""
 MAX_DEPTH = 40
+LONGEST_MESSAGE = 1000
+"""Characters that an error says about one place."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[+-]?(?:\.[0-9]+|[0-9]+\.?[0-9]*)(?:[eE][+-]?[0-9]{1,6})?")
@@ -112,8 +114,8 @@ class Node:
 
     def error(self, path: tuple[Key, ...], message: str) -> SpecError:
         """The one form of an error in a spec: `file:line: path.to[2].field: message`."""
-        where = f"{path_text(path)}: " if path else ""
-        return SpecError(f"{self.place_of(path)}: {where}{message}")
+        where = f"{cut(path_text(path), 300)}: " if path else ""
+        return SpecError(f"{self.place_of(path)}: {where}{cut(message, LONGEST_MESSAGE)}")
 
 
 def path_text(path: tuple[Key, ...]) -> str:
@@ -247,7 +249,12 @@ class _Composer:
 
     def error(self, event: Any, message: str) -> SpecError:
         place = f"{self.source.name}:{event.start_mark.line + 1}" if self.source.has_lines else self.source.name
-        return SpecError(f"{place}: {message}")
+        return SpecError(f"{place}: {cut(message, LONGEST_MESSAGE)}")
+
+
+def cut(text: str, most: int) -> str:
+    """Text as an error quotes it: of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _shown(value: object) -> str:

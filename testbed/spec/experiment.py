@@ -19,6 +19,7 @@ from testbed.spec.validation import Spec
 from testbed.spec.workload import AnyWorkload
 from testbed.units import parse_size, parse_time_s
 
+MAX_SCHEDULERS = 200
 MAX_PARAMETER = 2**53
 """Largest number a scheduler's parameter may be: far beyond any size, time or count that makes sense."""
 
@@ -44,16 +45,18 @@ def _as_mapping(value: Any) -> Any:
         return {"name": value}
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         parameters = {str(key): entry for key, entry in value.items() if key != "name"}
-        for key, entry in parameters.items():
-            if isinstance(entry, (dict, list)) or entry is None:
-                raise ValueError(f"parameter {key}: expected a number, a quantity or a word, found {shown(entry)}")
-            if isinstance(entry, (int, float)) and not abs(entry) <= MAX_PARAMETER:
-                raise ValueError(f"parameter {key}: expected at most {MAX_PARAMETER:g}, found {shown(entry)}")
-        return {
-            "name": value["name"],
-            "parameters": {key: in_base_units(entry) for key, entry in parameters.items()},
-        }
+        return {"name": value["name"], "parameters": {key: _parameter(key, entry) for key, entry in parameters.items()}}
     raise ValueError(f"expected a scheduler's name or {{name: dclas, queues: 10}}, found {shown(value)}")
+
+
+def _parameter(key: str, value: Any) -> Any:
+    """A parameter in base units, which is no larger than a number in a file may be."""
+    if isinstance(value, (dict, list)) or value is None:
+        raise ValueError(f"parameter {key}: expected a number, a quantity or a word, found {shown(value)}")
+    number = in_base_units(value)
+    if isinstance(number, (int, float)) and not abs(number) <= MAX_PARAMETER:
+        raise ValueError(f"parameter {key}: expected at most {MAX_PARAMETER:g}, found {shown(value)}")
+    return number
 
 
 class SchedulerSpec(Spec):
@@ -94,6 +97,8 @@ class ExperimentSpec(Spec):
     def _some_and_distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         if not entries:
             raise ValueError("empty; expected at least one")
+        if len(entries) > MAX_SCHEDULERS:
+            raise ValueError(f"{len(entries)} entries; expected at most {MAX_SCHEDULERS}")
         for i, entry in enumerate(entries):
             if entry in entries[:i]:
                 twice = entry.name if isinstance(entry, SchedulerSpec) else entry

@@ -17,6 +17,14 @@ def beside(directory: Path, name: str) -> Path:
         return path
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; no name is too long, too odd or too well guarded for an answer."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def missing_file(path: Path, expected: str) -> str:
     """Why a file cannot be read, in words, with the nearest name in its folder; empty where it is there."""
     try:

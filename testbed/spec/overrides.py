@@ -7,23 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.errors import SpecError
-from testbed.spec.document import Key, Node, Source, parse_document, path_text
+from testbed.spec.document import MAX_DEPTH, Key, Node, Source, cut, parse_document, path_text
+from testbed.spec.quantities import shown
 
 _PATH = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[[0-9]{1,9}\])*")
 _STEP = re.compile(r"([\w-]+)|\[([0-9]+)\]")
+
+_LONGEST_SHOWN = 200
 
 
 def parse_path(text: str) -> tuple[Key, ...]:
     """('schedulers', 2, 'sync') of 'schedulers[2].sync'; ValueError where it is no path."""
     if _PATH.fullmatch(text) is None:
         form = "'topology.link.rate' or 'schedulers[0].sync'"
-        raise ValueError(f"'{text}' is not a field path; expected the form {form}")
-    return tuple(int(index) if index else word for word, index in _STEP.findall(text))
+        raise ValueError(f"{shown(text)} is not a field path; expected the form {form}")
+    path = tuple(int(index) if index else word for word, index in _STEP.findall(text))
+    if len(path) > MAX_DEPTH:
+        raise ValueError(f"{shown(text)} is a path of {len(path)} steps; expected at most {MAX_DEPTH}")
+    return path
 
 
 def parse_override(text: str) -> tuple[tuple[Key, ...], Node]:
     """Path and value of an option `--set PATH=VALUE`; the value is read as YAML."""
-    source = Source(f"--set {text}", Path(), has_lines=False)
+    source = Source(f"--set {cut(text, _LONGEST_SHOWN)}", Path(), has_lines=False)
     path, equals, value = text.partition("=")
     if not equals or not value.strip():
         raise SpecError(f"{source.name}: expected the form --set topology.link.rate='20 Mbit/s'")
@@ -59,5 +65,6 @@ def replaced(node: Node, path: tuple[Key, ...], value: Node, done: tuple[Key, ..
         entries[named] = replaced(child, rest, value, (*done, key))
         return replace(node, value=entries)
     raise SpecError(
-        f"{value.place}: {path_text(done)} is {node.value!r}, which has no '{key}' inside; expected a mapping there"
+        f"{value.place}: {path_text(done)} is {shown(node.value)}, which has no '{key}' inside; "
+        "expected a mapping there"
     )

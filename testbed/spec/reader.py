@@ -19,7 +19,7 @@ from testbed.errors import SchedulerError, SpecError, unknown_name
 from testbed.spec.decentralised import mistakes_without_coordinator
 from testbed.spec.document import Key, Node, read_document
 from testbed.spec.experiment import ExperimentSpec
-from testbed.spec.files import beside, missing_file
+from testbed.spec.files import beside, is_folder, missing_file
 from testbed.spec.overrides import parse_override, parse_path, replaced
 from testbed.spec.quantities import shown
 from testbed.spec.references import hosts_named, mistakes_among, vias_named
@@ -142,7 +142,10 @@ def _embedded(document: Node, part: str) -> Node:
     missing = missing_file(file, "a YAML file")
     if missing:
         raise document.error((part,), missing)
-    return replaced(document, (part,), read_document(file))
+    found = read_document(file)
+    if isinstance(found.value, str):  # a name again; it would be followed like this one
+        raise found.error((), f"expected a {part} (a mapping with the key 'kind'), found {shown(found.value)}")
+    return replaced(document, (part,), found)
 
 
 def _combinations(document: Node) -> Iterator[tuple[dict[str, Any], Node]]:
@@ -267,7 +270,7 @@ def _with_folder(model: _Part, root: Node, path: tuple[Key, ...], mistakes: Mist
     node = folder or root.find(here)
     assert node is not None
     found = beside(node.source.directory, model.applications.folder)
-    if not found.is_dir():
+    if not is_folder(found):
         mistakes.add(root, (*here, "folder"), f"{found}: no such folder; expected the one that the commands run in")
     programs = model.applications.model_copy(update={"folder": os.fspath(found)})
     return model.model_copy(update={"applications": programs})

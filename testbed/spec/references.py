@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -59,7 +60,7 @@ def _wrong_references(i: int, coflow: CoflowSpec, coflows: dict[Any, Path], flow
 
 
 def _known(names: dict[Any, Path]) -> str:
-    some = ", ".join(str(name) for name in list(names)[:20])
+    some = ", ".join(str(name) for name in itertools.islice(names, 20))
     return f"known: {some}{', ...' if len(names) > 20 else ''}" if names else "no flow states an id"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,9 +18,11 @@ from testbed.spec.applications import ApplicationsSpec
 from testbed.spec.coflows import CoflowSpec
 from testbed.spec.quantities import CoflowId, Duration, Host, Seed, Size, Time, number, whole
 from testbed.spec.validation import Spec
-from testbed.workload.synthetic import SyntheticParameters
+from testbed.workload.synthetic import MAX_GENERATED, SyntheticParameters
 
 MAX_COFLOWS = 1_000_000
+MAX_EXPLICIT_FLOWS = 5_000_000
+"""Aliases let a short file name very many."""
 MAX_BACKGROUND_FLOWS = 1_000_000
 
 Scale = Annotated[float, number("a factor", 0, 1e9, above=True)]
@@ -127,7 +130,7 @@ class SelectSpec(Spec):
             return self
         if not self.ids:
             raise ValueError("ids is empty; expected the ids of coflows")
-        twice = sorted({i for i in self.ids if self.ids.count(i) > 1}) if len(self.ids) < 10_000 else []
+        twice = sorted(number for number, count in Counter(self.ids).items() if count > 1)
         if twice:
             raise ValueError(f"ids: {twice[0]} is given twice")
         if self.model_fields_set != {"ids"}:
@@ -172,6 +175,9 @@ class ExplicitSpec(WorkloadSpec):
     def _some(cls, coflows: tuple[CoflowSpec, ...]) -> tuple[CoflowSpec, ...]:
         if not coflows:
             raise ValueError("empty; expected at least one coflow")
+        flows = sum(coflow.width for coflow in coflows)
+        if flows > MAX_EXPLICIT_FLOWS:
+            raise ValueError(f"{flows} flows; expected at most {MAX_EXPLICIT_FLOWS}")
         return coflows
 
 
@@ -179,7 +185,7 @@ class SyntheticSpec(WorkloadSpec):
     """A generated Facebook-like mix; `testbed.workload.synthetic` says what each parameter does."""
 
     kind: Literal["synthetic"]
-    coflows: Count = 100
+    coflows: Annotated[int, whole("a count", 1, MAX_GENERATED)] = 100
     load: Annotated[float, number("a load (0.6 is 60 % of the ports' capacity)", 0, 1000, above=True)] = 0.6
     seed: Seed | None = None
     """None: the run's own seed."""

@@ -17,6 +17,8 @@ PRIMARY = 255
 MAX_CORES = 250
 MAX_EDGES = 255
 MAX_HOSTS_OF_EDGE = 250
+MAX_ADDRESSES = 1_000_000
+"""Beyond, the addresses alone would take more time and memory than the rest of a simulation."""
 
 
 def addresses(fabric: Fabric) -> tuple[Address, ...]:
@@ -30,10 +32,12 @@ def addresses(fabric: Fabric) -> tuple[Address, ...]:
     if not shape.turn:
         edge = hosts // MAX_HOSTS_OF_EDGE
     place = hosts - np.searchsorted(edge, edge)  # hosts of an edge are consecutive
+    total = len(hosts) * (len(shape.turn) + 1)
     for what, count, most in (
         ("core switches (or spines)", len(shape.turn), MAX_CORES),
         ("edge switches", int(edge[-1]) + 1, MAX_EDGES),
         ("hosts on one edge switch", int(place.max()) + 1, MAX_HOSTS_OF_EDGE),
+        ("addresses of hosts", total, MAX_ADDRESSES),
     ):
         if count > most:
             raise SpecError(

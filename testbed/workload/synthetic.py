@@ -21,6 +21,11 @@ from testbed.workload.trace import Trace, TraceCoflow
 MEGABYTE = 10**6
 """Bytes of a megabyte in a generated trace."""
 
+MAX_GENERATED = 100_000
+"""Coflows of a generated workload."""
+MAX_FLOWS = 20_000_000
+"""Flows of a generated workload."""
+
 ARRIVALS = ("poisson", "bursty")
 
 _ATTEMPTS = 200
@@ -55,7 +60,7 @@ class SyntheticParameters:
 
     def __post_init__(self) -> None:
         for name, right, expected in (
-            ("coflows", self.coflows >= 1, "at least 1"),
+            ("coflows", 1 <= self.coflows <= MAX_GENERATED, f"1 to {MAX_GENERATED}"),
             ("load", 0 < self.load < math.inf, "more than 0 (0.6 is 60 % of the ports' capacity)"),
             ("seed", self.seed is None or self.seed >= 0, "0 or more"),
             ("arrivals", self.arrivals in ARRIVALS, " or ".join(ARRIVALS)),
@@ -92,7 +97,16 @@ def generate(parameters: SyntheticParameters, ports: int, seed: int, port_rate_B
         raise SpecError(f"synthetic workload: port rate is {port_rate_Bps!r} bytes/s, expected more than 0")
     random = np.random.default_rng(seed if parameters.seed is None else parameters.seed)
     bins = _bins(parameters, random)
-    shapes = [_shape(parameters, FITS[bin_], bin_, ports, random) for bin_ in bins]
+    shapes: list[tuple[int, Floats]] = []
+    flows = 0
+    for bin_ in bins:
+        shapes.append(_shape(parameters, FITS[bin_], bin_, ports, random))
+        flows += shapes[-1][0] * len(shapes[-1][1])
+        if flows > MAX_FLOWS:
+            raise SpecError(
+                f"synthetic workload: the first {len(shapes)} of {len(bins)} coflows have {flows} flows, "
+                f"expected at most {MAX_FLOWS} in all: bound them with max_width or coflows"
+            )
     offered = math.fsum(float(sizes.sum()) for _, sizes in shapes) * MEGABYTE
     arrivals = _arrivals(parameters, offered / (parameters.load * ports * port_rate_Bps), random)
     coflows = []

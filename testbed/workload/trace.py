@@ -19,6 +19,11 @@ from testbed.workload.trace_lines import numbered_lines, write_whole
 MAX_PORTS = 1_000_000
 """A header that names more is taken for a mistake: nothing in the testbed could carry it."""
 
+MAX_MEGABYTES = 1e9
+"""At a reducer; a petabyte."""
+MAX_ARRIVAL_MS = 1e12
+"""Some thirty years."""
+
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,3})?")
 
@@ -175,7 +180,7 @@ class _PortsSeen:
 def _coflow(where: str, text: str, seen: _PortsSeen) -> TraceCoflow:
     words = iter(text.split())
     number = _whole(where, "coflow id", _next(where, words, "the coflow's id"))
-    arrival_ms = _decimal(where, "arrival in ms", _next(where, words, "the arrival in ms"))
+    arrival_ms = _decimal(where, "arrival in ms", _next(where, words, "the arrival in ms"), MAX_ARRIVAL_MS)
     senders = _count(where, "mappers", words)
     mappers = [seen.number(where, _next(where, words, f"port {i} of {senders} mappers")) for i in range(1, senders + 1)]
     receivers = _count(where, "reducers", words)
@@ -195,7 +200,7 @@ def _reducer(where: str, word: str, seen: _PortsSeen) -> tuple[int, float]:
     port, colon, megabytes = word.partition(":")
     if not colon:
         raise SpecError(f"{where}: reducer {_quoted(word)} has no ':', expected '<port>:<MB>'")
-    size = _decimal(where, "reducer's MB", megabytes)
+    size = _decimal(where, "reducer's MB", megabytes, MAX_MEGABYTES)
     if size == 0:
         raise SpecError(f"{where}: reducer {_quoted(word)} receives nothing, expected more than 0 MB; leave it out")
     return seen.number(where, port), size
@@ -221,10 +226,12 @@ def _whole(where: str, what: str, word: str) -> int:
     return int(word)
 
 
-def _decimal(where: str, what: str, word: str) -> float:
+def _decimal(where: str, what: str, word: str, most: float) -> float:
     value = float(word) if _DECIMAL.fullmatch(word) else math.nan
     if not math.isfinite(value):
         raise SpecError(f"{where}: {what} is {_quoted(word)}, expected a number, 0 or more")
+    if value > most:
+        raise SpecError(f"{where}: {what} is {_quoted(word)}, expected at most {most:g}")
     return value
 
 

@@ -14,15 +14,19 @@ from testbed.errors import SpecError
 MAX_LINE_BYTES = 4 * 2**20
 """A longer line is taken for something that is not a trace: 100,000 mappers and as many reducers need 2 MB."""
 
+MAX_TRACE_BYTES = 100_000_000
+"""Of text, unpacked. The public trace has 140,000; a gzip file of a megabyte can unpack to a gigabyte."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(number from 1, text) of each line; gzip is told by its first bytes, not by the file's name.
 
-    SpecError (`file:line:`) where the file is missing, unreadable, not text, or has a line beyond MAX_LINE_BYTES.
+    SpecError (`file:line:`) where the file is missing, unreadable, not text, has a line beyond MAX_LINE_BYTES, or
+    more than MAX_TRACE_BYTES in all.
     """
-    line = 0
+    line = total = 0
     try:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == _GZIP_MAGIC
@@ -31,6 +35,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 line += 1
                 if len(data) > MAX_LINE_BYTES:
                     raise SpecError(f"{path}:{line}: a line of more than {MAX_LINE_BYTES} bytes; this is not a trace")
+                total += len(data)
+                if total > MAX_TRACE_BYTES:
+                    text = "text, unpacked" if zipped else "text"
+                    raise SpecError(f"{path}:{line}: more than {MAX_TRACE_BYTES} bytes of {text}; cut the trace")
                 yield line, data.decode("ascii")
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file; expected a trace in the coflow-benchmark format") from None

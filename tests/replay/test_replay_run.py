@@ -332,7 +332,7 @@ def test_a_missing_actor_is_named(actors: Actors, monkeypatch: pytest.MonkeyPatc
         (
             b'{"finished": [[0]]}\n',
             "its actor sent what is not understood: {'finished': [[0]]} "
-            "(ValueError('not enough values to unpack (expected 4, got 1)'))",
+            "(ValueError('finished: wrong rows, or a flow that there is not'))",
         ),
         (b'{"sing": 1}\n', "its actor sent what is not understood: {'sing': 1} (KeyError('sing'))"),
     ],

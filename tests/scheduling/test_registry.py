@@ -94,8 +94,8 @@ def test_blind_ones() -> None:
         ),
         ("dclas", {"factor": 1}, "scheduler dclas: parameter factor is 1; expected a number above 1"),
         ("dclas", {"factor": float("nan")}, "scheduler dclas: parameter factor is nan; expected a number above 1"),
-        ("dclas", {"queues": 0}, "scheduler dclas: parameter queues is 0; expected a whole number of at least 1"),
-        ("dclas", {"queues": 2.5}, "scheduler dclas: parameter queues is 2.5; expected a whole number of at least 1"),
+        ("dclas", {"queues": 0}, "scheduler dclas: parameter queues is 0; expected a whole number from 1 to 1000"),
+        ("dclas", {"queues": 2.5}, "scheduler dclas: parameter queues is 2.5; expected a whole number from 1 to 1000"),
         ("dclas", {"sync": -1}, "scheduler dclas: parameter sync is -1; expected a number of at least 0"),
         (
             "dclas",

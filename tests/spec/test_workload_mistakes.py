@@ -214,7 +214,7 @@ MISTAKES = [
     ),
     (
         "kind: synthetic\ncoflows: 1000000000\n",
-        "spec.yml:2: coflows: expected a count from 1 to 1000000, found 1000000000",
+        "spec.yml:2: coflows: expected a count from 1 to 100000, found 1000000000",
     ),
     (
         "kind: synthetic\nshort_narrow: 0.9\n",

@@ -110,7 +110,7 @@ def test_mappers_and_reducers_are_on_different_ports_where_there_are_enough() ->
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"coflows": 0}, "coflows is 0, expected at least 1"),
+        ({"coflows": 0}, "coflows is 0, expected 1 to 100000"),
         ({"load": 0.0}, "load is 0.0, expected more than 0 (0.6 is 60 % of the ports' capacity)"),
         ({"load": math.nan}, "load is nan, expected more than 0 (0.6 is 60 % of the ports' capacity)"),
         ({"seed": -1}, "seed is -1, expected 0 or more"),
