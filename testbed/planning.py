@@ -166,7 +166,10 @@ class _Planner:
         drop_loopback = workload.loopback == "drop" or "emulation" in variant.spec.backends
         if isinstance(workload, SyntheticSpec):
             rate_Bps = fabric.links[fabric.uplink[0]].capacity_Bps
-            generated = generate(workload.parameters, hosts, seed, rate_Bps)
+            try:
+                generated = generate(workload.parameters, hosts, seed, rate_Bps)
+            except SpecError as error:
+                raise variant.error(("workload",), str(error)) from None
             return place(generated.coflows, Placement(hosts, hosts, drop_loopback=drop_loopback), variant.error)
         trace = self.trace(workload)
         placement = Placement(

@@ -25,6 +25,8 @@ MAX_GENERATED = 100_000
 """Coflows of a generated workload."""
 MAX_FLOWS = 20_000_000
 """Flows of a generated workload."""
+MAX_SPAN_S = 1e9
+"""From its first arrival to its last."""
 
 ARRIVALS = ("poisson", "bursty")
 
@@ -108,7 +110,13 @@ def generate(parameters: SyntheticParameters, ports: int, seed: int, port_rate_B
                 f"expected at most {MAX_FLOWS} in all: bound them with max_width or coflows"
             )
     offered = math.fsum(float(sizes.sum()) for _, sizes in shapes) * MEGABYTE
-    arrivals = _arrivals(parameters, offered / (parameters.load * ports * port_rate_Bps), random)
+    span_s = offered / (parameters.load * ports * port_rate_Bps)
+    if span_s > MAX_SPAN_S:
+        raise SpecError(
+            f"synthetic workload: at a load of {parameters.load:g} the coflows arrive over {span_s:g} s, "
+            f"expected at most {MAX_SPAN_S:g} s"
+        )
+    arrivals = _arrivals(parameters, span_s, random)
     coflows = []
     for i, (mappers, sizes) in enumerate(shapes):
         sources, targets = _place(mappers, len(sizes), ports, random)

@@ -134,7 +134,7 @@ class CoordinatorTarget:
         """A few messages of one actor, in any order."""
         lines = [as_line(mangled(each, random), random) for each in random.choices(REPORTS, k=3)]
         ours, theirs = socket.socketpair()
-        coordinator = _coordinator(self._plan, self._scheduler, ours)
+        coordinator = one_actor(self._plan, self._scheduler, ours)
         try:
             with theirs:
                 theirs.sendall(b"".join(lines))
@@ -157,7 +157,7 @@ class ApplicationTarget:
     def feed(self, random: Random) -> bool:
         """A few requests of one program, with connections and other descriptors along with them."""
         ours, theirs = socket.socketpair()
-        coordinator = _coordinator(self._plan, self._scheduler, ours)
+        coordinator = one_actor(self._plan, self._scheduler, ours)
         coordinator._injection.begin()
         loop = Loop()
         outbox = Outbox(loop)
@@ -246,7 +246,7 @@ def _request(random: Random) -> bytes:
     return spoiled(head.encode("utf-8", errors="replace") + b"\r\n" + body, random, one_in=4)
 
 
-def _coordinator(plan: Any, scheduler: Any, connection: socket.socket) -> Coordinator:
+def one_actor(plan: Any, scheduler: Any, connection: socket.socket) -> Coordinator:
     """A coordinator that has one of its actors at the other end of a connection."""
     coordinator = Coordinator(plan, ["-", "-", "-"], scheduler, PORT, "", None, lambda _where, _timeout_s: connection)
     assert coordinator._crew.links[0].try_connect(1.0) == ""

@@ -12,7 +12,8 @@ ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 255, 65_535, 65_536, 2**31, 2**53, 2**62, 2**63 - 1, 2**63, 2**64, -(2**63), 10**25,
     10**400, 0.5, -0.5, 1e-320, 1e15, 1e300, -1e300, math.inf, -math.inf, math.nan, "", " ", "0", "-1", "1e400", "nan",
     "inf", "1e400 MB", "NaN s", "-3 MB", "10 Mbit/s", "20 ms", "99999999999 TB", "5%", "auto", "fair",
-    "../../etc/passwd", "/dev/zero", "a" * 300, "a" * 70_000, "x\0y", "\x1b[2J", "\ud800", "\N{BOM}", "\N{SNOWMAN}\N{PILE OF POO}",
+    "../../etc/passwd", "/dev/zero", "a" * 300, "a" * 70_000, "x\0y", "\x1b[2J", "\ud800",
+    "\N{BOM}", "\N{SNOWMAN}\N{PILE OF POO}",
     "\u0660\u0661", "$(reboot)",
     "`id`", "; ls #", "a\nb", [], {}, [[]], [{}], {"": ""}, {"a": {"a": {}}},
 )  # fmt: skip
