@@ -224,9 +224,13 @@ def _write_flow_columns(path: Path, flows: dict[str, Any]) -> None:
 
 
 def _read_flow_columns(path: Path) -> dict[str, Any]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise RecordsError(f"{path}: the table of flows cannot be read ({str(error).splitlines()[0]})") from None
     columns: dict[str, Any] = {name: table[name].to_numpy() for name in table.column_names if name != "path"}
     paths = table["path"].combine_chunks()
     columns["path_ptr"] = paths.offsets.to_numpy()

@@ -33,8 +33,8 @@ def rate(value: Any) -> float | None:
 
 
 def text(what: str, value: Any) -> str:
-    """The value, text without null characters, which no program and no file name can have."""
-    if not isinstance(value, str) or "\0" in value:
+    """The value, text that the kernel can be given: Unicode, and without null characters."""
+    if not isinstance(value, str) or "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise ProtocolError(f"{what}: expected text, found {_shown(value)}")
     return value
 

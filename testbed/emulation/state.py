@@ -61,7 +61,7 @@ def create_state(made: Names) -> RunState:
     state = RunState(made.run_id, made.tag, made.group, this_process())
     fresh = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{os.getpid()}-", dir=names.RUNS))
     try:
-        fresh.chmod(0o755)
+        fresh.chmod(0o700)  # control sockets are below: a container's user is also a user of this machine
         _write(fresh, state)
         fresh.rename(state.directory)
     except OSError:

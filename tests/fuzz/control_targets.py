@@ -41,7 +41,7 @@ HERE = "127.0.0.1"
 NOW = time.monotonic_ns()
 COMMANDS: tuple[dict[str, Any], ...] = (
     {"op": "listen", "addresses": [HERE], "port": 0},
-    {"op": "open", "flows": [[0, 1000, HERE, HERE, 9], [1, 2000, HERE, HERE, 9]], "congestion": ""},
+    {"op": "open", "flows": [[0, 1000, HERE, 0, HERE, 9], [1, 2000, HERE, 40_000, HERE, 9]], "congestion": ""},
     {"op": "start", "flows": [[0, NOW, 5e6], [1, NOW, None, 8]]},
     {"op": "alone", "flows": [[0, NOW, 0], [1, NOW, -1]], "limits": [1e6, 1e7], "weights": [3, 2, 1], "uplink_Bps": 1e6,
      "classes": 8, "dscp": 0, "sends": 2, "receives": 0},

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from testbed.cli import main
-from testbed.errors import SpecError
+from testbed.errors import RecordsError, SpecError
+from testbed.plan import read_plan
 from testbed.planning import make_plans
 from testbed.records import run_directory
 from testbed.spec.reader import load_experiment, load_topology, load_workload
@@ -232,6 +233,19 @@ def test_a_sweep_of_any_name_has_a_folder_of_its_own(folder: Path, capsys: pytes
         main(["sweep", "...yml", "--dry-run", "--json"])
     assert ended.value.code == 0
     assert json.loads(capsys.readouterr().out)["folder"] == "results/sweeps/unnamed"
+
+
+def test_a_plan_names_no_file_outside_its_folder(folder: Path) -> None:
+    """A run directory from elsewhere: its table of flows is beside the plan, whatever the plan says."""
+    Path("e.yml").write_text(experiment())
+    plan = next(make_plans(load_experiment(Path("e.yml"))))
+    document = json.loads(plan.write(folder).read_text())
+    document["flows"] = {"file": "/etc/passwd", "rows": 1}
+    (folder / "plan.json").write_text(json.dumps(document))
+    with pytest.raises(RecordsError) as caught:
+        read_plan(folder)
+    missing = folder / "plan-flows.parquet"
+    assert str(caught.value) == f"{missing}: the table of flows cannot be read ({missing})"
 
 
 def test_the_files_of_a_spec_may_be_anywhere(folder: Path) -> None:

@@ -80,20 +80,23 @@ def handed_over(door: Path, kind: str) -> Any:
             os.close(writing)
 
 
-FLOW = '"flows": [[0, 1000, "127.0.0.1", "127.0.0.1", 9]]'
+FLOW = '"flows": [[0, 1000, "127.0.0.1", 0, "127.0.0.1", 9]]'
 
 
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
         ('{"op": "ping", "ping": NaN}', "ping: expected a whole number from 0 to 9223372036854775807, found nan"),
-        ('{"op": "open", "flows": [[-1, 1000, "127.0.0.1", "127.0.0.1", 9]]}',
+        ('{"op": "open", "flows": [[-1, 1000, "127.0.0.1", 0, "127.0.0.1", 9]]}',
          "flow: expected a whole number from 0 to 9223372036854775807, found -1"),
-        ('{"op": "open", "flows": [[0, 1000, "127.0.0.1", "127.0.0.1", 0]]}',
+        ('{"op": "open", "flows": [[0, 1000, "127.0.0.1", 0, "127.0.0.1", 0]]}',
          "port: expected a whole number from 1 to 65535, found 0"),
-        ('{"op": "open", "flows": [[0, 1000, "localhost", "127.0.0.1", 9]]}',
+        ('{"op": "open", "flows": [[0, 1000, "127.0.0.1", 65536, "127.0.0.1", 9]]}',
+         "own port: expected a whole number from 0 to 65535, found 65536"),
+        ('{"op": "open", "flows": [[0, 1000, "localhost", 0, "127.0.0.1", 9]]}',
          "own address: expected an IPv4 address, found 'localhost'"),
         (f'{{"op": "open", {FLOW}, "congestion": ["cubic"]}}', "congestion: expected text, found a list"),
+        (f'{{"op": "open", {FLOW}, "congestion": "\\ud800"}}', "congestion: expected text, found '\\ud800'"),
         ('{"op": "start", "flows": [[0, 1e300, null]]}',
          "instant: expected a whole number from 0 to 9223372036854775807, found 1e+300"),
         ('{"op": "cap", "flows": [[0, "fast"]]}', "rate: expected a number of at least 0, found 'fast'"),
