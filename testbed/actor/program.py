@@ -245,6 +245,8 @@ class Actor:
             for name, value in dict(message["environment"]).items()
         }
         command = [fields.text("command", word) for word in message["command"]]
+        if not command:
+            raise ProtocolError("command: expected a program and its arguments, found no word")
         folder, at_ns = fields.text("folder", message["folder"]), fields.whole("at_ns", message["at_ns"])
         self._jobs.run(fields.whole("job", message["job"]), command, folder, at_ns, environment)
 

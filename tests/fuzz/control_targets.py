@@ -38,6 +38,8 @@ from testbed.rules.routes import make_rules
 from testbed.scheduling.registry import make
 
 HERE = "127.0.0.1"
+MOST_AT_ONCE = 100_000
+"""Bytes that a socket takes while nobody reads."""
 NOW = time.monotonic_ns()
 COMMANDS: tuple[dict[str, Any], ...] = (
     {"op": "listen", "addresses": [HERE], "port": 0},
@@ -108,7 +110,7 @@ class ActorTarget:
         loop = actor._loop
         with socket.socket(socket.AF_UNIX) as coordinator:
             coordinator.connect(self._where)
-            coordinator.sendall(b"".join(lines))
+            coordinator.sendall(b"".join(lines)[:MOST_AT_ONCE])
             goes = [*[_nothing] * 6, lambda: coordinator.shutdown(socket.SHUT_WR), *[_nothing] * 3, loop.stop]
             loop.call_at(0, lambda: _one_by_one(loop, goes))
             try:
@@ -137,7 +139,7 @@ class CoordinatorTarget:
         coordinator = one_actor(self._plan, self._scheduler, ours)
         try:
             with theirs:
-                theirs.sendall(b"".join(lines))
+                theirs.sendall(b"".join(lines)[:MOST_AT_ONCE])
                 _turn(coordinator._loop, 2)
         except ReplayError as error:
             return _names_a_host(str(error))
@@ -205,7 +207,7 @@ class NorthboundTarget:
         """One connection with a request on it."""
         ours, theirs = socket.socketpair()
         with theirs:
-            theirs.sendall(_request(random))
+            theirs.sendall(_request(random)[:MOST_AT_ONCE])
             theirs.shutdown(socket.SHUT_WR)
             self._northbound._serve(ours)
             said = _everything(theirs)
@@ -268,7 +270,7 @@ def _hand(program: socket.socket, line: bytes, random: Random) -> bool:
         with socket.socket(random.choice((socket.AF_INET, socket.AF_UNIX))) as made:
             handed = array.array("i", [made.fileno(), reading][kind : kind + 1])
             along = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed)] if handed else []
-            program.sendmsg([line or b"\n"], along)
+            program.sendmsg([line[:MOST_AT_ONCE] or b"\n"], along)
             return True
     except ConnectionError:
         return False

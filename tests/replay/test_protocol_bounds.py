@@ -107,6 +107,8 @@ FLOW = '"flows": [[0, 1000, "127.0.0.1", 0, "127.0.0.1", 9]]'
          '"every_ns": 1}', "count: expected a whole number from 1 to 10000, found 1000000000"),
         ('{"op": "run", "job": 0, "command": ["a\\u0000b"], "folder": "", "at_ns": 0, "environment": {}}',
          "command: expected text, found 'a\\x00b'"),
+        ('{"op": "run", "job": 0, "command": [], "folder": "", "at_ns": 0, "environment": {}}',
+         "command: expected a program and its arguments, found no word"),
         ('{"op": "alone", "flows": [[0, 0, 0]], "limits": [1], "weights": [1], "uplink_Bps": 1, "classes": 8, '
          '"dscp": 0, "sends": 1, "receives": 0}',
          "weights: expected one above 0 for each of 2 queues, found 1"),
