@@ -58,6 +58,15 @@ def read_json(path: Path) -> Any:
         raise RecordsError(f"{path}: not readable as JSON ({error})") from None
 
 
+def read_index(path: Path, version: int) -> dict[str, Any]:
+    """The document of a file that states its `format`; RecordsError where that is not this version."""
+    document = read_json(path)
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != version:
+        raise RecordsError(f"{path}: format {found}, expected {version}: written by another version")
+    return dict(document)
+
+
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a table as compressed Parquet."""
     with replacing(path) as temporary:

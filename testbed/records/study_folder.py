@@ -50,11 +50,7 @@ class StudyFolder:
         """What study.json says; RecordsError where there is none, or where another version wrote it."""
         if not self.index.exists():
             raise RecordsError(f"{self.path}: not the folder of a study: it has no study.json")
-        document = files.read_json(self.index)
-        found = document.get("format") if isinstance(document, dict) else None
-        if found != FORMAT:
-            raise RecordsError(f"{self.index}: format {found}, expected {FORMAT}: written by another version")
-        return dict(document)
+        return files.read_index(self.index, FORMAT)
 
     def write(self, document: dict[str, Any]) -> None:
         """Write study.json; RecordsError where it cannot be."""

@@ -50,11 +50,7 @@ class SweepFolder:
         """What sweep.json says; None where there is none. RecordsError where another version wrote it."""
         if not self.index.exists():
             return None
-        document = files.read_json(self.index)
-        found = document.get("format") if isinstance(document, dict) else None
-        if found != FORMAT:
-            raise RecordsError(f"{self.index}: format {found}, expected {FORMAT}: written by another version")
-        return dict(document)
+        return files.read_index(self.index, FORMAT)
 
     def write(self, document: dict[str, Any]) -> None:
         """Write sweep.json."""
