@@ -14,6 +14,7 @@ from testbed.emulation.command import PACKAGE_OF, missing_program, run
 from testbed.emulation.docker_service import connect, find_daemon
 from testbed.emulation.host_network import available_congestion_controls
 from testbed.emulation.image import ACTOR_IMAGE, CACHE, inspect_image, this_release
+from testbed.emulation.router_needs import require_edge
 from testbed.errors import CapabilityError, EmulationError
 from testbed.plan import Plan
 
@@ -78,7 +79,7 @@ def require(plan: Plan) -> None:
         if shutil.which(program) is None and not (plan.datapath == "router" and program in OVS_PROGRAMS):
             raise missing_program(program)
     if plan.datapath == "router":
-        _refuse_what_needs_openflow(plan)
+        require_edge(plan)
     slow = next((link for link in plan.fabric.links if link.delay_s > 0 or link.loss > 0), None)
     lacks = lacking_qdiscs()
     for qdisc in ("htb", "bfifo"):
@@ -89,19 +90,6 @@ def require(plan: Plan) -> None:
         raise CapabilityError(
             f"link {slow.name}: {what} needs the queueing discipline 'netem', which kernel {platform.release()} lacks; "
             "leave delay and loss out of the topology file, or use a kernel with sch_netem"
-        )
-
-
-def _refuse_what_needs_openflow(plan: Plan) -> None:
-    if "meter" in plan.enforcement:
-        raise CapabilityError(
-            "enforcement 'meter' needs OpenFlow switches, and with datapath 'router' there are none; "
-            "use pacing or queue, or another datapath"
-        )
-    if "queue" in plan.enforcement and plan.marking == "edge":
-        raise CapabilityError(
-            "marking 'edge' needs OpenFlow switches, and with datapath 'router' there are none; "
-            "use 'marking: actor', or another datapath"
         )
 
 

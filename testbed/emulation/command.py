@@ -15,6 +15,7 @@ PACKAGE_OF = {
     "dockerd": "docker.io",
     "ethtool": "ethtool",
     "ip": "iproute2",
+    "iptables-restore": "iptables",
     "mmdebstrap": "mmdebstrap",
     "mnexec": "mininet",
     "modprobe": "kmod",

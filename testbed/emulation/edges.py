@@ -1,21 +1,23 @@
-"""The edge of an emulated network: its edge switches, by way of the OpenFlow app, and its hosts' own interfaces."""
+"""The edge of an emulated network: its edge switches, of whatever kind they are, and its hosts' own interfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from testbed.emulation.containers import HostHandle
-from testbed.emulation.controller_process import ControllerProcess
 from testbed.emulation.host_classes import HostClasses
 from testbed.rules.edge import Change
+
+ChangeSwitches = Callable[[Mapping[str, Change]], Mapping[str, float]]
+"""Carries out a change at each switch named: the OpenFlow app's, or that of routers."""
 
 
 class Edges:
     """Context manager: carries out changes of meters and marks, for one thread at a time."""
 
-    def __init__(self, controller: ControllerProcess, hosts: Sequence[HostHandle]) -> None:
+    def __init__(self, change_switches: ChangeSwitches, hosts: Sequence[HostHandle]) -> None:
         """`hosts` are those whose interfaces shall have their flows classed from outside; often none."""
-        self._controller = controller
+        self._change_switches = change_switches
         self._handles = hosts
         self._hosts: dict[str, HostClasses] = {}
 
@@ -34,4 +36,4 @@ class Edges:
         """
         took_s = {name: self._hosts[name].change(change) for name, change in changes.items() if name in self._hosts}
         switches = {name: change for name, change in changes.items() if name not in self._hosts}
-        return {**took_s, **(self._controller.change(switches) if switches else {})}
+        return {**took_s, **(self._change_switches(switches) if switches else {})}

@@ -32,6 +32,7 @@ from testbed.emulation.open_vswitch import OpenVSwitch
 from testbed.emulation.owner import start_time
 from testbed.emulation.parallel import in_parallel
 from testbed.emulation.port_trees import PortTree, port_tree
+from testbed.emulation.router_edges import RouterEdges
 from testbed.emulation.routers import Routers
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState, create_state
@@ -121,6 +122,12 @@ class EmulatedNetwork:
         if not isinstance(self._switches, Bridges):
             raise EmulationError("datapath router: there is no Open vSwitch; a switch is a network namespace here")
         return self._switches
+
+    def router_edges(self) -> RouterEdges:
+        """What changes meters and marks at the edge while traffic flows; EmulationError where no switch is a router."""
+        if not isinstance(self._switches, Routers):
+            raise EmulationError(f"datapath {self.datapath}: no switch is a router; the OpenFlow app changes its edge")
+        return self._switches.edges()
 
     def forwarding_thread(self) -> int | None:
         """The thread that forwards by polling; None where the kernel forwards."""

@@ -15,6 +15,7 @@ from testbed.emulation.containers import HostHandle
 from testbed.emulation.netns import NAMED, inside
 from testbed.emulation.offloads import LARGE_SEGMENTS, switch_off
 from testbed.emulation.parallel import in_parallel
+from testbed.emulation.router_edges import RouterEdges
 from testbed.emulation.router_rules import cores_in_use, route_commands
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState
@@ -116,6 +117,17 @@ class Routers(Switches):
     def namespace(self, switch: int) -> Path:
         """The namespace that is the router."""
         return NAMED / self._names[switch]
+
+    def edges(self) -> RouterEdges:
+        """What changes meters and marks where hosts' packets come in."""
+        ports: dict[str, dict[str, str]] = {}
+        for cable in self.cables:
+            if cable.second.host is not None:
+                address = self.plan.addresses[cable.second.host]
+                here = ports.setdefault(cable.first.node, {})
+                here |= dict.fromkeys((address.primary, *address.via), cable.first.interface)
+        namespaces = {node.name: self.namespace(number) for number, node in enumerate(self.plan.fabric.switches)}
+        return RouterEdges(self.plan, ports, namespaces.__getitem__)
 
     def mininet_switch(self, switch: int) -> tuple[type[Any], dict[str, Any]]:
         """A node whose commands run in the router's namespace."""

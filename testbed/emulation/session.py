@@ -16,10 +16,11 @@ from testbed.coflow import Ints
 from testbed.emulation.affinity import kept_apart
 from testbed.emulation.containers import ACTOR_COMMAND, IN_BAND_COMMAND
 from testbed.emulation.controller_process import ControllerProcess
-from testbed.emulation.edges import Edges
+from testbed.emulation.edges import ChangeSwitches, Edges
 from testbed.emulation.netns import inside
 from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.processors import ProcessorMeter, ProcessorShares
+from testbed.emulation.router_edges import marks_at_edge
 from testbed.emulation.turns import shorten_turns
 from testbed.outcome import Outcome
 from testbed.plan import Plan
@@ -140,13 +141,19 @@ def _replay(
 def _edges(
     plan: Plan, network: EmulatedNetwork, controllers: list[ControllerProcess]
 ) -> Iterator[Callable[[Mapping[str, Change]], dict[str, float]] | None]:
-    """What changes meters and marks at the network's edge; None where no OpenFlow app commands the switches."""
-    if not controllers:
-        yield None
-        return
-    marked = network.hosts if plan.marking == "edge" and "queue" in plan.enforcement else ()
-    with Edges(controllers[0], marked) as edges:
-        yield edges.change
+    """What changes meters and marks at the network's edge, by way of the OpenFlow app or at its routers.
+
+    None where neither is there.
+    """
+    with contextlib.ExitStack() as stack:
+        if controllers:
+            change_switches: ChangeSwitches = controllers[0].change
+        elif "meter" in plan.enforcement or marks_at_edge(plan):
+            change_switches = stack.enter_context(network.router_edges()).change
+        else:
+            yield None
+            return
+        yield stack.enter_context(Edges(change_switches, network.hosts if marks_at_edge(plan) else ())).change
 
 
 def _control(plan: Plan, network: EmulatedNetwork) -> tuple[list[str], Connect]:

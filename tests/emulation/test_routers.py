@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.offloads import offloads
 from testbed.emulation.shaping import verify
 from testbed.emulation.wiring import switch_ends
-from testbed.errors import CapabilityError, EmulationError
+from testbed.errors import EmulationError
 from testbed.plan import Plan
 from testbed.rules.routes import make_rules
 from testbed.rules.walk import walk
@@ -164,21 +163,6 @@ def test_clean_after_a_kill_9(docker_socket: str) -> None:
     assert [each.name for each in removed if each.kind == "namespace"] == ["coflow-test-router-victim-s0"]
     assert namespaces_of("test-router-victim") == []
     assert [removal for removal in clean() if removal.run == "test-router-victim"] == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "what", "remedy"),
-    [
-        ({"enforcement": ("meter",)}, "enforcement 'meter'", "use pacing or queue"),
-        ({"enforcement": ("queue",), "marking": "edge"}, "marking 'edge'", "use 'marking: actor'"),
-    ],
-)
-def test_what_needs_openflow_is_refused(settings: dict[str, Any], what: str, remedy: str) -> None:
-    with pytest.raises(CapabilityError) as caught:
-        capabilities.require(big_switch(2, datapath="router", **settings))
-    assert str(caught.value) == (
-        f"{what} needs OpenFlow switches, and with datapath 'router' there are none; {remedy}, or another datapath"
-    )
 
 
 def links_crossed(network: EmulatedNetwork, source: str, destination: str) -> set[str]:

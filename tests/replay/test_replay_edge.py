@@ -165,5 +165,5 @@ def test_an_edge_that_refuses_ends_the_run_at_once_and_says_why(actors: Actors) 
 @pytest.mark.parametrize(("enforcement", "what"), [("meter", "enforcement meter"), ("queue", "marking edge")])
 def test_without_switches_there_is_no_edge(actors: Actors, enforcement: str, what: str) -> None:
     plan = replace(build_plan(2, [F(1, 0, 1, 1000)], "sebf", [enforcement]), marking="edge")
-    with pytest.raises(ReplayError, match=rf"^{what}: there are no OpenFlow switches to m.* at; expected an emulated "):
+    with pytest.raises(ReplayError, match=rf"^{what}: there are no switches to m.* at; expected an emulated "):
         replay(plan, actors(2).sockets, port=PORT, probe=False)

@@ -31,7 +31,7 @@ class Reach:
         elif self.edges is not None:
             self.edges.mark(flows, dscp)
         else:
-            raise ReplayError("marking edge: there are no OpenFlow switches to mark at; expected an emulated network")
+            raise ReplayError("marking edge: there are no switches to mark at; expected an emulated network")
 
 
 class Enforcer(ABC):

@@ -1,4 +1,7 @@
-"""OpenFlow meters at the ingress edge switches: what a flow sends beyond its rate is dropped there."""
+"""Meters at the ingress edge switches: what a flow sends beyond its rate is dropped there.
+
+They are OpenFlow's, or what Linux routers have in their place.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ from testbed.scheduling.base import Allocation, View
 SAME_RATE = 0.02
 """A meter is left alone while its rate would change by less than this share: each change fills its bucket, so that
 another burst passes."""
+IMITATED = (
+    "by shaping: what comes beyond the rate waits in a queue of the ingress router, and is dropped when that is full"
+)
 
 
 class Metering(Enforcer):
@@ -34,9 +40,7 @@ class Metering(Enforcer):
     def __init__(self, reach: Reach) -> None:
         super().__init__(reach)
         if reach.edges is None:
-            raise ReplayError(
-                "enforcement meter: there are no OpenFlow switches to meter at; expected an emulated network"
-            )
+            raise ReplayError("enforcement meter: there are no switches to meter at; expected an emulated network")
         self._edges: EdgeControl = reach.edges
         self._per_coflow = reach.plan.metering == "per-coflow"
         self._paced = "pacing" in reach.plan.enforcement
@@ -80,7 +84,10 @@ class Metering(Enforcer):
 
     def facts(self) -> dict[str, Any]:
         """How often meters were set, and how much that may have let pass at once in bursts."""
-        return {"meter": {"metering": self.reach.plan.metering, "set": self._set, "burst_bytes": self._burst_bytes}}
+        facts = {"metering": self.reach.plan.metering, "set": self._set, "burst_bytes": self._burst_bytes}
+        if self.reach.plan.datapath == "router":
+            facts["imitated"] = IMITATED
+        return {"meter": facts}
 
     def _meter(self, key: tuple[str, Hashable], caps_Bps: list[float]) -> None:
         total_Bps = sum(caps_Bps)
