@@ -24,7 +24,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 Look = Callable[[], dict[str, Any]]
 
 PREEMPTED = """
-topology: {kind: fat-tree, k: 2, link: {rate: 20 Mbit/s}}
+topology: {kind: fat-tree, k: 2, link: {rate: 20 Mbit/s}, datapath: DATAPATH}
 workload:
   kind: explicit
   coflows:
@@ -47,12 +47,15 @@ backends: [emulation]
 """
 
 
+@pytest.mark.parametrize("datapath", ["auto", "router"])
 @pytest.mark.parametrize(
     "setting",
     ["enforcement: meter\n", "enforcement: meter\nmetering: per-coflow\n", "enforcement: queue\nmarking: edge\n"],
 )
-def test_a_small_coflow_overtakes_a_large_one(start: Start, machine: Look, tmp_path: Path, setting: str) -> None:
-    process = start(PREEMPTED + setting)
+def test_a_small_coflow_overtakes_a_large_one(
+    start: Start, machine: Look, tmp_path: Path, setting: str, datapath: str
+) -> None:
+    process = start(PREEMPTED.replace("DATAPATH", datapath) + setting)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     run = read_run(only_run(tmp_path / "results"))
@@ -63,6 +66,7 @@ def test_a_small_coflow_overtakes_a_large_one(start: Start, machine: Look, tmp_p
     edge = run.samples["edge"]
     assert len(edge) >= 3
     assert run.facts["edge"]["batches"] == len(edge)
+    assert ("imitated" in run.facts.get("meter", {})) == (datapath == "router" and "meter" in setting)
 
 
 def delete_meters() -> str:
