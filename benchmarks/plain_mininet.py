@@ -30,7 +30,7 @@ class ForwardingSwitch(Switch):  # type: ignore[misc]  # mininet has no types
 
 def measure(k: int, rate_mbps: float = 20) -> tuple[float, float]:
     """Seconds until a k-ary fat-tree is built and started, and until it is stopped."""
-    setLogLevel("error")
+    setLogLevel("critical")  # it reports the kernel's remarks on its quanta, port by port
     began = time.monotonic()
     net = Mininet(
         topo=FatTreeTopo(k=k, bw=rate_mbps), link=TCLink, switch=ForwardingSwitch, controller=None, waitConnected=False
