@@ -106,8 +106,9 @@ def _replay(
         for controller in controllers:
             controller.check_alive()
 
-    short_turns = shorten_turns(host.pid for host in network.hosts)
     forwarding = network.forwarding_thread()
+    # Where no thread polls, actors share out both processors among themselves, and long turns cost less.
+    short_turns = forwarding is not None and shorten_turns(host.pid for host in network.hosts)
     try:
         with (
             kept_apart(forwarding, [pid for pid in ours if pid != forwarding]) as processor,
