@@ -1,8 +1,8 @@
 """From a decision to the first packet at the receiver that shows it: stage by stage, on the emulated network.
 
-As root: `.venv/bin/python benchmarks/decision_to_packet.py [--changes 60] [--k 4] [--json]`. One flow crosses the
-network at half the link's rate. Again and again an allocation is handed to the real enforcer, whose commands go to
-the real actor over its control socket:
+As root: `.venv/bin/python benchmarks/decision_to_packet.py [--changes 60] [--k 4] [--share 0.5] [--json]`. One flow
+crosses the network at a share of the link's rate. Again and again an allocation is handed to the real enforcer, whose
+commands go to the real actor over its control socket:
 
     pacing   the flow, stopped for a while, is given its rate again: the packet that shows it is the first one after
     queue    the flow changes its class: the packet that shows it is the first one with the new mark
@@ -178,27 +178,27 @@ class Stage:
         self._crew.close()
 
 
-def measure(enforcement: str, k: int, changes: int) -> dict[str, Any]:
+def measure(enforcement: str, k: int, changes: int, share: float) -> dict[str, Any]:
     """Milliseconds from the decision on, per stage: median and 99th percentile over the changes."""
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "decision.yml"
         spec.write_text(EXPERIMENT.format(k=k, to=k**3 // 4 - 1, enforcement=enforcement))
         plan = next(make_plans(load_experiment(spec, [])))
-    half_Bps = float(plan.fabric.capacity_Bps[0]) / 2
+    rate_Bps = share * float(plan.fabric.capacity_Bps[0])
     with shared_out(plan) as network:
         stage = Stage(plan, network)
         ears = [Ear(network.hosts[int(end[0])].pid, stage.port) for end in (plan.flows.src, plan.flows.dst)]
         told = []
         try:
-            stage.start(half_Bps)
+            stage.start(rate_Bps)
             for number in range(changes):
                 if enforcement == "pacing":
                     stage.change(0.0, 0)
                     stage.wait(QUIET_S)
-                    told.append((*stage.change(half_Bps, 0), None))
+                    told.append((*stage.change(rate_Bps, 0), None))
                 else:
                     mark = 1 + number % 7
-                    told.append((*stage.change(half_Bps, mark), mark))
+                    told.append((*stage.change(rate_Bps, mark), mark))
                 stage.wait(RUN_S)
         finally:
             stage.close()
@@ -226,10 +226,11 @@ def main() -> None:
     parser.add_argument("--enforcement", nargs="+", default=["pacing", "queue"], choices=["pacing", "queue"])
     parser.add_argument("--changes", type=int, default=60)
     parser.add_argument("--k", type=int, default=4)
+    parser.add_argument("--share", type=float, default=0.5, help="of the link's rate that the flow has")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for enforcement in options.enforcement:
-        found = measure(enforcement, options.k, options.changes)
+        found = measure(enforcement, options.k, options.changes, options.share)
         if options.json:
             json.dump(found, sys.stdout)
             print(flush=True)
