@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from testbed.fidelity.verdict import DEGRADED, INVALID
+
 if TYPE_CHECKING:
     from testbed.plan import Plan
     from testbed.spec.reader import Experiment
@@ -23,6 +25,12 @@ _SHARED = (
 )
 
 
+again_option = click.option(
+    "--again",
+    type=click.Choice([DEGRADED, INVALID]),
+    multiple=True,
+    help="Make finished runs with this verdict again, in place of those that are there.",
+)
 force_option = click.option("--force", is_flag=True, help="Emulate also what is far above what this machine carries.")
 
 

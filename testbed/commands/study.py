@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testbed.commands.experiment_options import force_option
+from testbed.commands.experiment_options import again_option, force_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from testbed.analysis.study.report import StudyReport
     from testbed.display import Display
@@ -37,9 +37,17 @@ DEFAULT = Path("experiments/unlabelled")
 )
 @click.option("--trace", type=_PATH, help="The trace file for the sweeps of a trace.")
 @force_option
+@again_option
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that simulate; default: one per core.")
 def command(
-    folder: Path, out: Path | None, dry_run: bool, backends: str, trace: Path | None, force: bool, workers: int | None
+    folder: Path,
+    out: Path | None,
+    dry_run: bool,
+    backends: str,
+    trace: Path | None,
+    force: bool,
+    again: tuple[str, ...],
+    workers: int | None,
 ) -> int:
     """Make every run of every sweep in FOLDER (default: experiments/unlabelled), then report.html with all figures.
 
@@ -57,21 +65,23 @@ def command(
     if backends == "both" and os.geteuid() != 0:
         sources = ("simulation",)
     display = Display()
-    for line in _plan_lines(study, place, sources, processes):
+    for line in _plan_lines(study, place, sources, again, processes):
         click.echo(line) if dry_run else display.say(line)
     if dry_run:
         return 0
-    failed = _run(study, place, sources, processes, display, force)
+    failed = _run(study, place, sources, again, processes, display, force)
     return _results(place, failed)
 
 
-def _plan_lines(study: Study, folder: StudyFolder, sources: Sequence[str], workers: int) -> list[str]:
+def _plan_lines(
+    study: Study, folder: StudyFolder, sources: Sequence[str], again: Collection[str], workers: int
+) -> list[str]:
     from testbed.commands.sweep_summary import in_one_line
     from testbed.units import format_time
 
     lines, seconds, emulated_s = [], 0.0, 0.0
     for sweep in study.sweeps:
-        agenda = sweep.agenda(folder, sources)
+        agenda = sweep.agenda(folder, sources, again)
         lines.append(f"{sweep.experiment.name}: {in_one_line(agenda, workers)}")
         seconds += agenda.estimate(workers).seconds
         emulated_s += agenda.estimate(workers, "emulation").seconds if "emulation" in sources else 0.0
@@ -84,7 +94,13 @@ def _plan_lines(study: Study, folder: StudyFolder, sources: Sequence[str], worke
 
 
 def _run(
-    study: Study, folder: StudyFolder, sources: Sequence[str], workers: int, display: Display, force: bool
+    study: Study,
+    folder: StudyFolder,
+    sources: Sequence[str],
+    again: Collection[str],
+    workers: int,
+    display: Display,
+    force: bool,
 ) -> dict[str, str]:
     """Make what is left of every sweep; returns the runs that failed."""
     from testbed.sweep.execution import carry_out
@@ -94,7 +110,7 @@ def _run(
     for sweep in study.sweeps:
         name = sweep.experiment.name
         with folder.sweep(name).held():
-            agenda = sweep.agenda(folder, sources)
+            agenda = sweep.agenda(folder, sources, again)
             if agenda.left:
                 display.say(f"{name}: {len(agenda.left)} runs to go")
             failed |= carry_out(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from testbed.commands.experiment_options import chosen_sweep, experiment_options, force_option
+from testbed.commands.experiment_options import again_option, chosen_sweep, experiment_options, force_option
 
 if TYPE_CHECKING:
     from testbed.records.sweep_folder import SweepFolder
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan and how long it will take; start and write nothing.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that simulate; default: one per core.")
 @force_option
+@again_option
 @click.option("--cluster", metavar="ADDRESS", help="Simulate on this Dask cluster, such as tcp://10.0.0.1:8786.")
 def command(
     experiment: Path,
@@ -33,6 +34,7 @@ def command(
     out: Path | None,
     dry_run: bool,
     force: bool,
+    again: tuple[str, ...],
     workers: int | None,
     cluster: str | None,
 ) -> int:
@@ -54,10 +56,10 @@ def command(
     _refuse_another(folder, read)
     processes = workers or len(os.sched_getaffinity(0))
     if dry_run:
-        show_plan(Agenda.of(runs, folder), folder, processes, as_json)
+        show_plan(Agenda.of(runs, folder, again=again), folder, processes, as_json)
         return 0
     with folder.held():
-        agenda = Agenda.of(runs, folder)
+        agenda = Agenda.of(runs, folder, again=again)
         display = Display()
         _say_plan(agenda, folder, processes, display.say)
         failed = carry_out(

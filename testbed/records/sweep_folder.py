@@ -71,10 +71,14 @@ class SweepFolder:
         began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started_at", "finished_at"))
         return (ended - began).total_seconds()
 
+    def verdict(self, run: str) -> str:
+        """The verdict on a finished run."""
+        return str(files.read_json(self.runs / run / "fidelity.json")["verdict"])
+
     def clear(self, run: str) -> None:
-        """Remove what a run that broke off left, so that it can be made again."""
+        """Remove what a run left, so that it can be made again."""
         folder = self.runs / run
-        if folder.is_dir() and not self.is_finished(run):
+        if folder.is_dir():
             shutil.rmtree(folder)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,19 +30,29 @@ class Agenda:
 
     runs: Sequence[SweepRun]
     took_s: dict[str, float]
-    """Name of each finished run -> seconds it took."""
+    """Name of each finished run that is kept -> seconds it took."""
     sources: Sequence[str] = SOURCES
     """Back ends that are to be run on; runs on others are neither left nor done."""
 
     @classmethod
-    def of(cls, runs: Sequence[SweepRun], folder: SweepFolder, sources: Sequence[str] = SOURCES) -> Agenda:
-        """The agenda of these runs, as their folder tells it."""
-        took_s = {run.name: folder.took_s(run.name) for run in runs if folder.is_finished(run.name)}
-        return cls(runs, took_s, sources)
+    def of(
+        cls,
+        runs: Sequence[SweepRun],
+        folder: SweepFolder,
+        sources: Sequence[str] = SOURCES,
+        again: Collection[str] = (),
+    ) -> Agenda:
+        """The agenda of these runs, as their folder tells it. `again`: verdicts of finished runs to be made again."""
+        kept = [
+            run.name
+            for run in runs
+            if folder.is_finished(run.name) and not (run.source in sources and folder.verdict(run.name) in again)
+        ]
+        return cls(runs, {name: folder.took_s(name) for name in kept}, sources)
 
     @property
     def left(self) -> list[SweepRun]:
-        """Runs that have no records yet, in order."""
+        """Runs that are to be made, in order."""
         return [run for run in self.runs if run.name not in self.took_s and run.source in self.sources]
 
     def left_on(self, source: str) -> list[SweepRun]:

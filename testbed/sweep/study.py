@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ class StudySweep:
     experiment: Experiment
     runs: tuple[SweepRun, ...]
 
-    def agenda(self, folder: StudyFolder, sources: Sequence[str]) -> Agenda:
-        """What is done and what is left on these back ends."""
-        return Agenda.of(self.runs, folder.sweep(self.experiment.name), sources)
+    def agenda(self, folder: StudyFolder, sources: Sequence[str], again: Collection[str] = ()) -> Agenda:
+        """What is done and what is left on these back ends; finished runs with a verdict in `again` are left."""
+        return Agenda.of(self.runs, folder.sweep(self.experiment.name), sources, again)
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,29 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(folder: Path, start: Sta
     assert json.loads((folder / "s/sweep.json").read_text())["failed"] == {}
 
 
+def test_finished_runs_of_a_verdict_are_made_again_when_asked_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    assert run("load.yml", "--out", str(out)) == 0
+    before = finished(out)
+    disturbed = sorted(before)[3]
+    fidelity = out / "runs" / disturbed / "fidelity.json"
+    fidelity.write_text(fidelity.read_text().replace('"verdict": "valid"', '"verdict": "degraded"'))
+    assert run("load.yml", "--out", str(out)) == 0
+    assert finished(out) == before
+    capsys.readouterr()
+    assert run("load.yml", "--out", str(out), "--again", "degraded", "--dry-run", "--json") == 0
+    left = [entry["run"] for entry in json.loads(capsys.readouterr().out)["runs"] if not entry["finished"]]
+    assert left == [disturbed]
+    assert run("load.yml", "--out", str(out), "--again", "degraded") == 0
+    after = finished(out)
+    assert [name for name in before if after[name] != before[name]] == [disturbed]
+    assert json.loads(fidelity.read_text())["verdict"] == "valid"
+    assert run("load.yml", "--out", str(out), "--again", "degraded", "--again", "invalid") == 0
+    assert finished(out) == after
+
+
 def test_a_dry_run_starts_and_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("load.yml", "--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
