@@ -83,6 +83,16 @@ def test_it_listens_on_the_loopback_address_only(watch: Watch) -> None:
     assert [where for where in listening if where.endswith(f":{port(watch):04X}")] == [f"0100007F:{port(watch):04X}"]
 
 
+def test_the_token_is_in_no_list_of_processes(watch: Watch) -> None:
+    """Any user may read the words a process was started with; its environment, the server has from the run."""
+    assert get(watch.url)[0] == 200  # it has the token by now
+    process = Path(f"/proc/{watch.process.pid}")
+    words = (process / "cmdline").read_bytes().split(b"\0")
+    assert b"testbed.watch.server" in words
+    assert not [word for word in words if token(watch).encode() in word]
+    assert token(watch).encode() not in (process / "environ").read_bytes()
+
+
 def test_a_reader_is_told_all_and_the_end(scene: Scene) -> None:
     said: list[str] = []
     with watching(0, 1, said.append) as watch, events(watch.url) as told:
