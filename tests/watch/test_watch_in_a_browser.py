@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from headless import NO_BROWSER, assert_it_fits, complaints, new_browser, wait
 from scene import Scene, plans_of
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from testbed.fidelity.verdict import Verdict, at_most
 from testbed.watch.watch import Watch, watching
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="no chromium or no chromedriver: scripts/system-packages browser"
-)
-_OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
-PATIENCE_S = 60
+pytestmark = NO_BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for option in (*_OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver = new_browser(tmp_path_factory.mktemp("profile"))
     try:
         yield driver
     finally:
@@ -45,14 +30,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 @pytest.fixture(autouse=True)
 def quiet(browser: webdriver.Chrome) -> Iterator[None]:
     """No test leaves a complaint of the page behind."""
-    browser.get_log("browser")
+    complaints(browser)
     yield
-    said = [entry["message"] for entry in browser.get_log("browser")]
-    assert [words for words in said if not words.startswith("chrome://")] == []  # its own first page talks too
-
-
-def wait(browser: webdriver.Chrome, condition: Callable[[], object]) -> None:
-    WebDriverWait(browser, PATIENCE_S, poll_frequency=0.05).until(lambda _: condition())
+    assert complaints(browser) == []
 
 
 def text(browser: webdriver.Chrome, selector: str) -> str:
@@ -162,21 +142,10 @@ def test_nothing_sticks_out_and_the_dark_is_dark(
 ) -> None:
     scene = Scene(plans_of("quickstart.yml", *([override] if override else []))[1])
     scene.play(watch.run(scene.plan, scene.gammas), 2.0)
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    back = {}
-    for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    parts = "#network line, #network rect, .bar, #figures dd, .words span, #phases li, .chart path"
+
+    def load() -> None:
         show(browser, watch)
         wait(browser, lambda: text(browser, "#figures dd") == "2 s")
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        parts = "#network line, #network rect, .bar, #figures dd, .words span, #phases li, .chart path"
-        ends = "return [...document.querySelectorAll(arguments[0])].map((part) => part.getBoundingClientRect().right)"
-        assert max(browser.execute_script(ends, parts)) <= width
-        style = "return getComputedStyle(document.body).backgroundColor"
-        back[scheme] = sum(int(part) for part in browser.execute_script(style)[4:-1].split(","))
-    assert back["light"] > 600
-    assert back["dark"] < 150
+
+    assert_it_fits(browser, width, parts, load)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import NO_BROWSER, marks, new_browser, requests, show, wait
+from browsing import assert_it_asks_for_nothing, marks, show
 from decided_run import decided_run
+from headless import NO_BROWSER, assert_it_fits, complaints, new_browser, wait
 from run_writer import writer
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -54,11 +55,8 @@ def sort_by(browser: webdriver.Chrome, table: str, heading: str) -> None:
 
 
 def test_it_loads_without_complaints_and_without_requests(browser: webdriver.Chrome) -> None:
-    said = [entry["message"] for entry in browser.get_log("browser")]
-    assert [words for words in said if not words.startswith("chrome://")] == []  # its own first page talks too
-    own = requests(browser)
-    assert own
-    assert {url.split(":")[0] for url in own} <= {"file", "data"}
+    assert complaints(browser) == []
+    assert_it_asks_for_nothing(browser)
 
 
 def test_every_chart_has_content(browser: webdriver.Chrome) -> None:
@@ -120,19 +118,4 @@ def test_checks_can_be_filtered(browser: webdriver.Chrome) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_and_the_dark_is_dark(browser: webdriver.Chrome, report: Path, width: int) -> None:
-    back = {}
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        show(browser, report)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        ends = "return [...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().right)"
-        assert max(browser.execute_script(ends)) <= width
-        style = "return getComputedStyle(document.body).backgroundColor"
-        back[scheme] = sum(int(part) for part in browser.execute_script(style)[4:-1].split(","))
-    assert back["light"] > 600
-    assert back["dark"] < 150
+    assert_it_fits(browser, width, ".chart svg", lambda: show(browser, report))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from browsing import NO_BROWSER, marks, new_browser, requests, show
+from browsing import assert_it_asks_for_nothing, marks, show
+from headless import NO_BROWSER, assert_it_fits, complaints, new_browser
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -26,11 +26,8 @@ def browser(complete: StudyReport, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_it_loads_without_complaints_and_without_requests(browser: webdriver.Chrome) -> None:
-    said = [entry["message"] for entry in browser.get_log("browser")]
-    assert [words for words in said if not words.startswith("chrome://")] == []
-    asked = requests(browser)
-    assert asked
-    assert {url.split(":")[0] for url in asked} <= {"file", "data"}
+    assert complaints(browser) == []
+    assert_it_asks_for_nothing(browser)
 
 
 def test_every_chart_has_content(browser: webdriver.Chrome) -> None:
@@ -49,20 +46,4 @@ def test_tables_sort(browser: webdriver.Chrome) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_and_the_dark_is_dark(browser: webdriver.Chrome, complete: StudyReport, width: int) -> None:
-    page: Path = complete.page
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    back = {}
-    for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        show(browser, page)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        ends = "return [...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().right)"
-        assert max(browser.execute_script(ends)) <= width
-        style = "return getComputedStyle(document.body).backgroundColor"
-        back[scheme] = sum(int(part) for part in browser.execute_script(style)[4:-1].split(","))
-    assert back["light"] > 600
-    assert back["dark"] < 150
+    assert_it_fits(browser, width, ".chart svg", lambda: show(browser, complete.page))
