@@ -21,7 +21,7 @@ from testbed.emulation.session import emulate
 from testbed.fabric import goodput_share
 from testbed.fidelity.assessment import assess
 from testbed.plan import Plan, SchedulerSetting
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.topology.addressing import addresses
 from testbed.topology.big_switch import BigSwitch
 from testbed.topology.fat_tree import FatTree

@@ -14,7 +14,7 @@ from testbed.display import Display
 from testbed.fidelity.verdict import Verdict
 from testbed.plan import ApplicationSetting, Plan, read_plan
 from testbed.records.run_directory import RunDirectory, create
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 
 if TYPE_CHECKING:
     from testbed.watch.watch import Watch

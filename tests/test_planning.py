@@ -14,7 +14,7 @@ from testbed.coflow import ENDLESS, NONE
 from testbed.errors import SpecError
 from testbed.plan import Plan, read_plan
 from testbed.planning import make_plans
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.spec.reader import load_experiment
 
 ROOT = Path(__file__).parent.parent

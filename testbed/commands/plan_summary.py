@@ -8,7 +8,7 @@ import numpy as np
 
 from testbed.coflow import ENDLESS, NONE
 from testbed.plan import Plan
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.units import format_rate, format_size, format_time
 
 

@@ -16,13 +16,14 @@ from testbed.scheduling import rates
 from testbed.scheduling.base import Allocation, Scheduler, View
 from testbed.scheduling.blocks import Blocks, Scratch, enter, make_blocks, make_scratch, set_rates
 from testbed.scheduling.compiled import kernel
+from testbed.scheduling.max_min import fill
 from testbed.scheduling.orders import bssi, by_key
 
 ARRIVAL, SIZE, WIDTH, LENGTH, WHOLE_GAMMA, WEIGHT, GAMMA, QUEUE, BSSI = range(9)
 """Order rules. The first ones are by a column of `Coflows`; the others are computed."""
 
 GREEDY, MADD, MADD_IN_SHARES, IN_SHARES, TOGETHER, EQUALLY = range(6)
-"""Filling rules; see testbed.scheduling.rates."""
+"""Filling rules; see testbed.scheduling.rates and max_min."""
 
 
 class Core(NamedTuple):
@@ -153,7 +154,7 @@ def decide(
         for c in active:
             queue[c] = 0
             rates.set_pace(b, c, 0.0)
-        rates.fill(b, active, 0, free, capacity, s)
+        fill(b, active, 0, free, capacity, s)
         return active, again_s
     if core.filling == EQUALLY:
         for c in active:
@@ -174,7 +175,7 @@ def decide(
             queue[c] = 0
         rates.madd_together(b, active, free, capacity)
         if core.backfill:
-            rates.fill(b, active, 0, free, capacity, s)
+            fill(b, active, 0, free, capacity, s)
         for c in active:
             b.fresh[c] = True
         return order, again_s

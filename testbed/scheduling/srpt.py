@@ -10,8 +10,8 @@ from testbed.coflow import Floats, Ints
 from testbed.errors import SchedulerError
 from testbed.scheduling.base import Allocation, Scheduler, View
 from testbed.scheduling.compiled import kernel
+from testbed.scheduling.max_min import FULL
 from testbed.scheduling.orders import rounded
-from testbed.scheduling.rates import FULL
 
 
 class Srpt(Scheduler):

@@ -9,7 +9,7 @@ from testbed.coflow import NONE, Floats, FlowTable, Ints
 from testbed.errors import SchedulerError
 from testbed.plan import Plan
 from testbed.scheduling.base import Scheduler, View
-from testbed.scheduling.rates import gammas_by_id
+from testbed.scheduling.gammas import gammas_by_id
 
 
 class ViewBuilder:

@@ -10,7 +10,7 @@ import numpy as np
 
 from testbed.coflow import Floats, Ints
 from testbed.scheduling.classes import CLASSES, Classes
-from testbed.scheduling.rates import FULL
+from testbed.scheduling.max_min import FULL
 from testbed.simulation.max_min import max_min
 
 WEIGHTED_ROUNDS = 64

@@ -18,7 +18,7 @@ from testbed.planning import make_plans
 from testbed.records import files
 from testbed.records.decision_log import decision_table
 from testbed.records.run_directory import create, read_run
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.planning import make_plans
 from testbed.records.run_directory import read_run
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.spec.reader import load_experiment
 
 pytestmark = pytest.mark.network

@@ -12,7 +12,7 @@ from testbed.analysis.recomputation import recompute
 from testbed.coflow import NONE
 from testbed.records.run_directory import create, read_run
 from testbed.replay.replay import replay
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from testbed.plan import Plan, SchedulerSetting
 from testbed.planning import make_plans
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 

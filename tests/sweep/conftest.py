@@ -14,7 +14,7 @@ import pytest
 from small_sweep import EXPERIMENT, Start
 
 from testbed.planning import make_plans
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 

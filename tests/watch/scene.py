@@ -10,7 +10,7 @@ from testbed.coflow import Floats, Ints
 from testbed.plan import Plan
 from testbed.planning import make_plans
 from testbed.replay.onlooker import Standing
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 from testbed.watch.watch import RunWatch

@@ -11,7 +11,7 @@ from testbed.display import Display
 from testbed.records.run_directory import create
 from testbed.records.study_folder import StudyFolder
 from testbed.runner import run_simulated
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.sweep.document import sweep_document
 from testbed.sweep.points import SweepRun
