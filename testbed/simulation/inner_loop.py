@@ -15,7 +15,8 @@ from testbed.coflow import Floats, Ints
 from testbed.scheduling.blocks import Blocks, Scratch
 from testbed.scheduling.compiled import kernel
 from testbed.scheduling.composed import QUEUE, Coflows, Core, decide
-from testbed.simulation.inner_state import CLOCK, State, bring_links, find_next, retire, set_new_rates
+from testbed.simulation.inner_rates import find_next, set_new_rates
+from testbed.simulation.inner_state import CLOCK, State, bring_links, retire
 
 REACHED, STUCK, WATCHED, DECIDED = range(4)
 """Why the loop came back: the given instant; nothing moves and nothing is due; a watched flow finished; a decision."""

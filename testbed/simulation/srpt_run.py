@@ -14,7 +14,8 @@ from testbed.scheduling.view import gather_paths
 from testbed.simulation.compiled_run import CompiledRun
 from testbed.simulation.composed_run import all_registered
 from testbed.simulation.network import carries_caps
-from testbed.simulation.srpt_loop import make_queues, serve_until, start
+from testbed.simulation.srpt_loop import serve_until, start
+from testbed.simulation.srpt_queues import make_queues
 
 FEWEST_FLOWS = 1000
 """A smaller plan is run by the plain engine, which also records what was decided."""
