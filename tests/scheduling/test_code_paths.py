@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from variant_plans import FABRICS, VARIANTS, RandomFlow, make_plan, plans
+from variant_plans import FABRICS, QUICK, VARIANTS, RandomFlow, make_plan, plans
 
 from testbed.outcome import Decision, Outcome
 from testbed.plan import Plan, SchedulerSetting
@@ -20,14 +20,6 @@ from testbed.scheduling import registry
 from testbed.simulation import composed_run, srpt_run
 from testbed.simulation.engine import simulate
 
-QUICK = settings(
-    max_examples=10,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 COMPOSED = [s for s in VARIANTS if s.name != "srpt" and not s.parameters.get("minimum_size")]
 
 

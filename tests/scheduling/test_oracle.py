@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_oracle import best_order, weighted_sum_s
-from variant_plans import plans
+from variant_plans import QUICK, plans
 
 from testbed.plan import SchedulerSetting
 from testbed.simulation.instance import Job, big_switch_plan
@@ -30,14 +30,7 @@ def test_a_heavy_coflow_comes_first() -> None:
     assert weighted_sum_s(plan) == pytest.approx(4 * 30 + 40, rel=1e-9) == best_order(plan)[0]
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(QUICK, max_examples=25)
 @given(data=st.data())
 def test_bssi_is_within_4_of_the_optimum(data: st.DataObject) -> None:
     bssi = SchedulerSetting("bssi")

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from observed_run import ObservedRun, observe
 from variant_plans import (
     BYTE_PARAMETERS,
+    QUICK,
     VARIANTS,
     ccts,
     commands_madd,
@@ -26,14 +27,6 @@ from testbed.scheduling import registry
 from testbed.scheduling.view import ViewBuilder
 from testbed.simulation.engine import simulate
 
-QUICK = settings(
-    max_examples=10,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 ALL_KINDS = ("labelled", "unlabelled", "background")
 ENFORCEMENTS = (("pacing",), ("queue",), ("pacing", "queue"), ("none",))
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from testbed.coflow import NONE, CoflowTable, FlowTable
@@ -20,6 +21,15 @@ from testbed.topology.leaf_spine import LeafSpine
 from testbed.topology.routing import choose, paths
 from testbed.topology.shape import LinkSetting, Shape
 
+QUICK = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+"""Of the property tests: few examples, the same in every run."""
 CAPACITY_BPS = 10.0
 """Bytes per second of a host's link: sizes are tens of bytes, so runs take seconds."""
 
@@ -73,9 +83,9 @@ BYTE_PARAMETERS = ("first_limit", "minimum_size")
 """Parameters in bytes, which scale with sizes."""
 
 
-def titles(settings: Iterable[SchedulerSetting]) -> list[str]:
+def titles(variants: Iterable[SchedulerSetting]) -> list[str]:
     """Names of variants in test ids."""
-    return [setting.title for setting in settings]
+    return [variant.title for variant in variants]
 
 
 def wastes(setting: SchedulerSetting) -> bool:
