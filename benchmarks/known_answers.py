@@ -1,4 +1,4 @@
-"""Cases whose CCTs are known: the worked examples A, M, W, D and preemption, measured beside what is computed.
+"""Cases whose CCTs are known (worked examples, two bottlenecks, preemption), measured beside what is computed.
 
 As root: `.venv/bin/python benchmarks/known_answers.py [--enforcement pacing queue] [--only worked-example-a ...]
 [--repeats 3] [--json]`. Computed is the exact fluid simulation of the same plan under the same enforcement; measured is
@@ -27,7 +27,9 @@ from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 
 ROOT = Path(__file__).parent.parent
-CASES = ("worked-example-a", "worked-example-m", "worked-example-w", "worked-example-d", "preemption")
+CASES = (
+    "worked-example-a", "worked-example-m", "worked-example-w", "worked-example-d", "two-bottlenecks", "preemption",
+)  # fmt: skip
 
 
 def ccts(plan: Plan, outcome: Outcome) -> Floats:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from testbed.plan import Plan
+from testbed.planning import make_plans
 from testbed.scheduling.base import Allocation, Scheduler, View
 from testbed.scheduling.filling import greedy_rates, ordered
 from testbed.simulation.engine import simulate
 from testbed.simulation.instance import Job, big_switch_plan
+from testbed.spec.reader import load_experiment
 
+ROOT = Path(__file__).parent.parent.parent
 A = [Job({(0, 0): 3}), Job({(0, 1): 2, (1, 2): 6})]
 M = [Job({(1, 1): 4, (2, 1): 1, (2, 2): 4})]
 B = [Job({(1, 1): 10, (2, 2): 10, (3, 3): 10}), Job({(1, 1): 11}), Job({(2, 2): 11}), Job({(3, 3): 11})]
@@ -106,3 +110,13 @@ def test_two_jobs_on_one_link(scheduler: str, parameters: dict[str, Any], expect
 def test_madd_rates_of_m() -> None:
     plan = big_switch_plan(M, "sebf", {"backfill": False})
     assert simulate(plan).decisions[0].cap_Bps.tolist() == pytest.approx([0.8, 0.2, 0.8], rel=1e-12)
+
+
+def test_two_bottlenecks_in_a_row() -> None:
+    """As computed in workloads/two-bottlenecks.yml: six of eleven flows that share the second cross the first."""
+    for plan in make_plans(load_experiment(ROOT / "experiments/two-bottlenecks.yml")):
+        capacity = float(plan.fabric.capacity_Bps[0])
+        outcome = simulate(plan)
+        alone = 0.3 + (3e6 - 0.3 * capacity) / (5 / 11 * capacity)
+        wide = 0.3 + 11 * 1_664_418 / capacity
+        assert outcome.finish_s.tolist() == pytest.approx([alone, *[wide] * 11], rel=1e-9)
