@@ -45,6 +45,8 @@ class TcpSetting:
     initcwnd: int = 2
     rto_min_s: float = 0.01
     ecn: bool = False
+    window_bytes: int | None = None
+    """Most that a receiver advertises; None: as much as the kernel will."""
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ def _workload_title(variant: Variant, draft: Draft) -> str:
 
 def _tcp(topology: AnyTopology) -> TcpSetting:
     tcp = topology.tcp
-    return TcpSetting(tcp.congestion, tcp.initcwnd, tcp.rto_min, tcp.ecn)
+    return TcpSetting(tcp.congestion, tcp.initcwnd, tcp.rto_min, tcp.ecn, tcp.window)
 
 
 def _host(topology: AnyTopology) -> HostSetting:

@@ -12,7 +12,7 @@ import yaml
 
 from testbed.coflow import ENDLESS, NONE
 from testbed.errors import SpecError
-from testbed.plan import Plan, read_plan
+from testbed.plan import Plan, TcpSetting, read_plan
 from testbed.planning import make_plans
 from testbed.scheduling.gammas import lone_gammas
 from testbed.spec.reader import load_experiment
@@ -78,7 +78,7 @@ def test_settings_reach_the_plan(planned: Any) -> None:
         topology={
             "kind": "fat-tree",
             "k": 4,
-            "tcp": {"congestion": "reno", "initcwnd": 3, "rto_min": "5 ms", "ecn": True},
+            "tcp": {"congestion": "reno", "initcwnd": 3, "rto_min": "5 ms", "ecn": True, "window": "64 KB"},
             "hosts": {"image": "x", "memory": "1 MB", "cpus": 0.5},
             "datapath": "router",
             "oversubscription": 4,
@@ -89,7 +89,7 @@ def test_settings_reach_the_plan(planned: Any) -> None:
         control="in-band",
         backends="emulation",
     )
-    assert (plan.tcp.congestion, plan.tcp.initcwnd, plan.tcp.rto_min_s, plan.tcp.ecn) == ("reno", 3, 0.005, True)
+    assert plan.tcp == TcpSetting("reno", initcwnd=3, rto_min_s=0.005, ecn=True, window_bytes=64_000)
     assert (plan.host.image, plan.host.memory_bytes, plan.host.cpus) == ("x", 1_000_000, 0.5)
     assert (plan.datapath, plan.control, plan.unlabelled_class) == ("router", "in-band", "own")
     assert (plan.enforcement, plan.backends) == (("queue", "pacing"), ("emulation",))

@@ -50,6 +50,8 @@ def host_commands(address: Address, tcp: TcpSetting, prefixes: Iterable[str]) ->
     lines.append(f"neigh replace {GATEWAY} lladdr {GATEWAY_MAC} dev {device} nud permanent")
     through = f"via {GATEWAY} dev {device} onlink"
     behaviour = f"initcwnd {tcp.initcwnd} rto_min {_milliseconds(tcp.rto_min_s)}ms congctl {tcp.congestion}"
+    if tcp.window_bytes is not None:
+        behaviour += f" window {tcp.window_bytes}"
     lines.append(f"route add default {through} src {address.primary} {behaviour}")
     for prefix, own in zip(prefixes, address.via, strict=True):
         lines.append(f"route add {prefix} {through} src {own} {behaviour}")

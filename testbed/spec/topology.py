@@ -11,6 +11,8 @@ from testbed.spec.quantities import MAX_HOSTS, Duration, Flag, Rate, RateOrAuto,
 from testbed.spec.validation import Spec
 
 DEFAULT_RATE_BPS = 20e6
+LARGEST_WINDOW = 2**30
+"""Bytes: more, TCP cannot say."""
 
 SwitchCount = Annotated[int, whole("a number of switches", 1, 4096)]
 
@@ -69,6 +71,8 @@ class TcpSpec(Spec):
     initcwnd: Annotated[int, whole("a window in segments", 1, 1000)] = 2
     rto_min: Duration = 0.01
     ecn: Flag = False
+    window: Size | None = None
+    """Most that a receiver lets its sender have under way; the kernel's own limit where it is not given."""
 
 
 class HostsSpec(Spec):
@@ -97,6 +101,15 @@ class TopologySpec(Spec):
     hosts: HostsSpec = HostsSpec()
     routing: RoutingSpec = RoutingSpec()
     datapath: Literal["auto", "ovs-kernel", "ovs-user", "router"] = "auto"
+
+    @model_validator(mode="after")
+    def _window_in_bounds(self) -> TopologySpec:
+        window, least = self.tcp.window, 2 * self.link.mtu
+        if window is not None and not least <= window <= LARGEST_WINDOW:
+            raise ValueError(
+                f"tcp.window is {window} B; expected two packets of link.mtu, {least} B, to {LARGEST_WINDOW} B"
+            )
+        return self
 
     @model_validator(mode="after")
     def _paths_known(self) -> TopologySpec:

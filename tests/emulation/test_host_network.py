@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from emulated_plans import big_switch, fat_tree
 
-from testbed.emulation.command import batch
+from testbed.emulation.command import batch, run
 from testbed.emulation.host_network import (
     available_congestion_controls,
     core_prefixes,
@@ -47,6 +48,16 @@ def test_addresses_that_do_not_name_their_core_are_an_error() -> None:
 def test_rto_min_is_whole_milliseconds(asked_s: float, line: str) -> None:
     lines = host_commands(big_switch(2).addresses[0], TcpSetting(rto_min_s=asked_s), [])
     assert line in lines[-1]
+
+
+@pytest.mark.network
+def test_the_kernel_takes_a_window_like_the_other_attributes(namespace: int) -> None:
+    lines = host_commands(big_switch(2).addresses[0], TcpSetting(window_bytes=54_000), [])
+    assert lines[-1].endswith(" initcwnd 2 rto_min 10ms congctl cubic window 54000")
+    batch("ip", ["link add eth0 type veth peer name other", *lines], netns_of=namespace)
+    shown = run(["ip", "route", "show", "default"], netns_of=namespace).split()
+    told = dict(pairwise(shown))
+    assert (told["window"], told["initcwnd"], told["congctl"]) == ("54000", "2", "cubic")
 
 
 def test_a_congestion_control_that_the_kernel_lacks_is_an_error() -> None:

@@ -13,7 +13,7 @@ TOPOLOGIES: tuple[dict[str, Any], ...] = (
     {"kind": "fat-tree", "k": 2, "link": {"rate": "20 Mbit/s", "mtu": 9000, "buffer": "256 KB", "delay": "1 ms",
      "loss": "0.1%"}, "oversubscription": 2, "datapath": "router"},
     {"kind": "leaf-spine", "leaves": 2, "spines": 2, "hosts_per_leaf": 2, "routing": {"ecmp": "hash"},
-     "tcp": {"congestion": "bbr", "initcwnd": 10, "rto_min": "200 ms", "ecn": True}},
+     "tcp": {"congestion": "bbr", "initcwnd": 10, "rto_min": "200 ms", "ecn": True, "window": "64 KB"}},
     {"kind": "big-switch", "ports": 4, "link": {"goodput": "128 MB/s"},
      "hosts": {"image": "coflow-actor", "memory": "64 MB", "cpus": 0.5}},
 )  # fmt: skip

@@ -24,7 +24,7 @@ def test_the_defaults_of_a_topology(folder: Path) -> None:
     assert topology.link.capacity_Bps == 20e6 / 8 * goodput_share(9000)
     assert (topology.link.mtu, topology.link.buffer, topology.link.delay, topology.link.loss) == (9000, 256_000, 0, 0)
     assert topology.tcp.model_dump() == {
-        "congestion": "cubic", "initcwnd": 2, "rto_min": "0.01 s", "ecn": False,
+        "congestion": "cubic", "initcwnd": 2, "rto_min": "0.01 s", "ecn": False, "window": None,
     }  # fmt: skip
     assert topology.hosts.model_dump() == {"image": "coflow-actor", "memory": "128000000 B", "cpus": 1.0}
     assert (topology.oversubscription, topology.routing.ecmp, topology.datapath) == (1, "per-flow", "auto")

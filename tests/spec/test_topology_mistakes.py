@@ -53,6 +53,14 @@ MISTAKES = [
         "choose; expected ecmp per-flow or single-path, or queueing fifo",
     ),
     (
+        FAT_TREE + "tcp: {window: 17 KB}\n",
+        "spec.yml:1: tcp.window is 17000 B; expected two packets of link.mtu, 18000 B, to 1073741824 B",
+    ),
+    (
+        FAT_TREE + "tcp: {window: 2 GiB}\n",
+        "spec.yml:1: tcp.window is 2147483648 B; expected two packets of link.mtu, 18000 B, to 1073741824 B",
+    ),
+    (
         FAT_TREE + "link: {buffer: 1 KB}\n",
         "spec.yml:3: link.buffer: 1000 B is less than a frame of MTU 9000; expected 9014 B or more",
     ),
