@@ -6,6 +6,7 @@ made once and kept in the cache of the testbed. Results and console stay in the 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # for a handful of flows, compiling takes longer than computing
 
 import click  # noqa: E402
 from vm_checks import CHECKS, read_results  # noqa: E402

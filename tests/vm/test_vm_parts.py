@@ -30,13 +30,15 @@ def test_the_closure_of_the_requirements_has_what_they_need_in_turn() -> None:
     assert "pytest" not in found
 
 
-def test_every_run_is_on_the_kernel_datapath_with_delay() -> None:
+def test_every_run_but_the_routers_is_on_the_kernel_datapath_and_all_have_delay() -> None:
     made = plans()
-    assert {plan.datapath for plan in made.values()} == {"ovs-kernel"}
+    assert {name for name, plan in made.items() if plan.datapath != "ovs-kernel"} == {"router"}
     assert all(link.delay_s == 0.002 for plan in made.values() for link in plan.fabric.links)
     assert made["dctcp"].tcp.congestion == "dctcp"
     assert made["dctcp"].fabric.links[0].loss == 0.002
     assert made["queue"].enforcement == ("queue",)
+    assert (made["edge"].enforcement, made["edge"].marking) == (("queue", "meter"), "edge")
+    assert made["hash"].ecmp == "hash"
 
 
 def test_a_recipe_is_made_once_and_an_old_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

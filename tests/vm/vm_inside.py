@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,13 +22,16 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "emulation"))
 
 from emulated_plans import install_routes  # noqa: E402
+from rich.console import Console  # noqa: E402
 from vm_runs import plans  # noqa: E402
 
 from testbed.display import Display  # noqa: E402
 from testbed.emulation.capabilities import examine  # noqa: E402
 from testbed.emulation.command import run  # noqa: E402
+from testbed.emulation.containers import HostHandle  # noqa: E402
 from testbed.emulation.docker_service import connect, docker_daemon  # noqa: E402
 from testbed.emulation.names import RUN_LABEL, RUNS  # noqa: E402
+from testbed.emulation.netns import inside  # noqa: E402
 from testbed.emulation.network import EmulatedNetwork  # noqa: E402
 from testbed.emulation.owner import processes_with_argument  # noqa: E402
 from testbed.plan import Plan  # noqa: E402
@@ -42,10 +46,10 @@ def main(results: Path) -> int:
     """All of it; 1 where a part raised, and then seen.json says what."""
     seen: dict[str, Any] = {"examined": [finding.document() for finding in examine()]}
     failed: dict[str, str] = {}
-    display = Display()
+    display = Display(Console(stderr=True, highlight=False, force_terminal=False, width=200))
     planned = plans()
-    with docker_daemon("vm", display.detail) as socket:
-        seen["before"] = look(socket)
+    with docker_daemon("vm", display.detail) as docker:
+        seen["before"] = look(docker)
         for name, plan in planned.items():
             try:
                 run_emulated(plan, results / "runs", display, name=name)
@@ -53,20 +57,20 @@ def main(results: Path) -> int:
                 failed[name] = traceback.format_exc()
                 display.say(failed[name])
         try:
-            seen["network"] = look_at_network(planned["fair"], display)
+            seen["network"] = look_at_network(planned["dctcp"], display)
         except Exception:
             failed["network"] = traceback.format_exc()
             display.say(failed["network"])
-        seen["after"] = look(socket)
-        seen["killed"] = kill_in_mid_run(planned["fair"], socket)
+        seen["after"] = look(docker)
+        seen["killed"] = kill_in_mid_run(planned["fair"], docker)
     seen["failed"] = failed
     (results / "seen.json").write_text(json.dumps(seen, indent=2))
     return 1 if failed else 0
 
 
-def look(socket: str) -> dict[str, Any]:
+def look(docker: str) -> dict[str, Any]:
     """What of the machine a run could have changed."""
-    with connect(socket) as client:
+    with connect(docker) as client:
         containers = client.containers(all=True, filters={"label": RUN_LABEL})
     return {
         "interfaces": sorted(entry.name for entry in Path("/sys/class/net").iterdir()),
@@ -99,7 +103,7 @@ def processes_named(name: str) -> list[int]:
 def look_at_network(plan: Plan, display: Display) -> dict[str, Any]:
     """Echo requests across a network whose links delay and lose, and what its queueing disciplines counted."""
     links = tuple(replace(link, loss=LOSS, delay_s=DELAY_S) for link in plan.fabric.links)
-    plan = replace(plan, fabric=replace(plan.fabric, links=links), queueing="fifo")
+    plan = replace(plan, fabric=replace(plan.fabric, links=links))
     with EmulatedNetwork(plan, "vm-lossy", display.detail) as network:
         install_routes(network)
         first, second = network.hosts
@@ -123,24 +127,38 @@ def look_at_network(plan: Plan, display: Display) -> dict[str, Any]:
             "netems": len(netems),
             "netem_drops": sum(queue["drops"] for queue in netems),
             "cgroup": group,
+            "congestion": congestion_control(first, second),
             "limits": {name: (folder / name).read_text().strip() for name in _CGROUP_LIMITS},
         }
 
 
-def kill_in_mid_run(plan: Plan, socket: str) -> dict[str, Any]:
+def congestion_control(first: HostHandle, second: HostHandle) -> str:
+    """What a connection between two hosts has, by its own word."""
+    address = second.address.primary
+    with inside(second.pid, lambda: socket.create_server((address, 0))) as server:
+        port = server.getsockname()[1]
+        with inside(first.pid, lambda: socket.create_connection((address, port), timeout=30)) as connection:
+            words = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    return words.partition(b"\0")[0].decode()
+
+
+def kill_in_mid_run(plan: Plan, docker: str) -> dict[str, Any]:
     """Bring a network up in a process of its own, kill that, and let `testbed clean` take away what is left."""
-    before = look(socket)
+    before = look(docker)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        with EmulatedNetwork(plan, "vm-killed"):
-            os.write(writing, b"up")
-            time.sleep(600)
+        try:
+            with EmulatedNetwork(plan, "vm-killed"):
+                os.write(writing, b"up")
+                time.sleep(600)
+        finally:
+            os._exit(1)
     os.close(writing)
     up = os.read(reading, 2)
     os.close(reading)
-    left = look(socket)
+    left = look(docker)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     clean = [sys.executable, "-m", "testbed", "clean", "--json"]
@@ -150,7 +168,7 @@ def kill_in_mid_run(plan: Plan, socket: str) -> dict[str, Any]:
         "before": before,
         "left": left,
         "removed": [output["removed"] for output in outputs],
-        "after": look(socket),
+        "after": look(docker),
     }
 
 

@@ -9,11 +9,18 @@ from testbed.planning import make_plans
 from testbed.spec.reader import load_experiment
 
 EXPERIMENT = Path(__file__).with_name("vm.yml")
+_LEAF_SPINE = (
+    "topology={kind: leaf-spine, leaves: 2, spines: 2, hosts_per_leaf: 1, routing: {ecmp: hash}, datapath: ovs-kernel, "
+    "link: {rate: 4 Mbit/s, mtu: 1500, buffer: 48 KB, delay: 2 ms}, tcp: {initcwnd: 4, rto_min: 200 ms}}"
+)
 RUNS = {
     "pacing": [],
     "queue": ["enforcement=queue"],
+    "edge": ["enforcement=[queue, meter]", "marking=edge"],
     "fair": ["scheduler=fair", "topology.link.queueing=per-flow"],
+    "hash": ["scheduler=fair", _LEAF_SPINE],
     "dctcp": ["scheduler=fair", "topology.tcp.congestion=dctcp", "topology.tcp.ecn=true", "topology.link.loss=0.2%"],
+    "router": ["enforcement=queue", "topology.datapath=router"],
 }
 """Name -> what it overrides. All links have delay, so each port's tree hangs below a netem stage."""
 
