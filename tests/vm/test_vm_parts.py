@@ -38,7 +38,7 @@ def test_every_run_but_the_routers_is_on_the_kernel_datapath_and_all_have_delay(
     assert made["dctcp"].fabric.links[0].loss == 0.002
     assert made["queue"].enforcement == ("queue",)
     assert (made["edge"].enforcement, made["edge"].marking) == (("queue", "meter"), "edge")
-    assert made["hash"].ecmp == "hash"
+    assert made["pacing"].ecmp == "hash"
 
 
 def test_a_recipe_is_made_once_and_an_old_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ usage: vm_inside.py RESULTS. Leaves run directories in RESULTS/runs, and what wa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from testbed.emulation.docker_service import connect, docker_daemon  # noqa: E40
 from testbed.emulation.names import RUN_LABEL, RUNS  # noqa: E402
 from testbed.emulation.netns import inside  # noqa: E402
 from testbed.emulation.network import EmulatedNetwork  # noqa: E402
+from testbed.emulation.open_vswitch import SystemOpenVSwitch  # noqa: E402
+from testbed.emulation.ovs_service import OVS_CTL  # noqa: E402
 from testbed.emulation.owner import processes_with_argument  # noqa: E402
 from testbed.plan import Plan  # noqa: E402
 from testbed.runner import run_emulated  # noqa: E402
@@ -57,7 +61,8 @@ def main(results: Path) -> int:
                 failed[name] = traceback.format_exc()
                 display.say(failed[name])
         try:
-            seen["network"] = look_at_network(planned["dctcp"], display)
+            with somebody_elses_bridge(docker, seen):
+                seen["network"] = look_at_network(planned["dctcp"], display)
         except Exception:
             failed["network"] = traceback.format_exc()
             display.say(failed["network"])
@@ -98,6 +103,24 @@ def processes_named(name: str) -> list[int]:
         if entry.name.isdecimal() and (entry / "comm").read_text().strip() == name:
             found.append(int(entry.name))
     return found
+
+
+@contextlib.contextmanager
+def somebody_elses_bridge(docker: str, seen: dict[str, Any]) -> Iterator[None]:
+    """For the block the machine's own Open vSwitch runs and has a bridge; notes it, and the machine, before and after."""
+    run([OVS_CTL, "start", "--system-id=random"])
+    switch = SystemOpenVSwitch()
+    switch.vsctl("add-br", "br-else", "--", "set-controller", "br-else", "tcp:127.0.0.1:6653")
+
+    def look_at_both() -> dict[str, Any]:
+        rows = {f"rows of {table}": switch.table(table, "_uuid") for table in ("Bridge", "Port", "QoS", "Controller")}
+        return {**look(docker), **rows}
+
+    seen["shared_before"] = look_at_both()
+    yield
+    seen["shared_after"] = look_at_both()
+    switch.vsctl("del-br", "br-else")
+    run([OVS_CTL, "stop"])
 
 
 def look_at_network(plan: Plan, display: Display) -> dict[str, Any]:

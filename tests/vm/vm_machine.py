@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import tarfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +49,9 @@ class Boot:
         return self.folder / "results"
 
 
-def boot(root: RootDisk, packages: Path, folder: Path, accelerator: str, deadline_s: float) -> Boot:
+def boot(
+    root: RootDisk, packages: Path, folder: Path, accelerator: str, deadline_s: float, log: Callable[[str], None]
+) -> Boot:
     """Run the machine to its end. EmulationError where it does not end in time, or leaves no results."""
     made = Boot(folder)
     folder.mkdir(parents=True)
@@ -54,7 +59,7 @@ def boot(root: RootDisk, packages: Path, folder: Path, accelerator: str, deadlin
     with made.tar.open("wb") as disk:
         disk.truncate(RESULTS_BYTES)
     try:
-        _run(command(root, packages, made, accelerator), made, deadline_s)
+        _run(command(root, packages, made, accelerator), made, deadline_s, log)
         unpack(made)
     finally:
         made.project.unlink()
@@ -77,7 +82,8 @@ def command(root: RootDisk, packages: Path, made: Boot, accelerator: str) -> lis
     return line
 
 
-def _run(line: list[str], made: Boot, deadline_s: float) -> None:
+def _run(line: list[str], made: Boot, deadline_s: float, log: Callable[[str], None]) -> None:
+    began, others_s = time.monotonic(), _others_s()
     try:
         machine = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except FileNotFoundError:
@@ -95,6 +101,16 @@ def _run(line: list[str], made: Boot, deadline_s: float) -> None:
             ) from None
     if machine.returncode != 0:
         raise EmulationError(f"qemu ended with status {machine.returncode}: {errors.decode(errors='replace').strip()}")
+    took_s = time.monotonic() - began
+    share = (_others_s() - others_s) / took_s / (os.cpu_count() or 1)
+    log(f"the virtual machine ran for {took_s:.0f} s; other programs had {share:.0%} of the processors meanwhile")
+
+
+def _others_s() -> float:
+    """Processor seconds since the boot of this machine, but for those of children of this process that have ended."""
+    user, nice, system = (int(ticks) for ticks in Path("/proc/stat").read_text().split()[1:4])
+    ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK") - ours.ru_utime - ours.ru_stime
 
 
 def pack(target: Path) -> None:

@@ -14,15 +14,15 @@ _LEAF_SPINE = (
     "link: {rate: 4 Mbit/s, mtu: 1500, buffer: 48 KB, delay: 2 ms}, tcp: {initcwnd: 4, rto_min: 200 ms}}"
 )
 RUNS = {
-    "pacing": [],
+    "pacing": [_LEAF_SPINE],
     "queue": ["enforcement=queue"],
     "edge": ["enforcement=[queue, meter]", "marking=edge"],
     "fair": ["scheduler=fair", "topology.link.queueing=per-flow"],
-    "hash": ["scheduler=fair", _LEAF_SPINE],
     "dctcp": ["scheduler=fair", "topology.tcp.congestion=dctcp", "topology.tcp.ecn=true", "topology.link.loss=0.2%"],
     "router": ["enforcement=queue", "topology.datapath=router"],
 }
-"""Name -> what it overrides. All links have delay, so each port's tree hangs below a netem stage."""
+"""Name -> what it overrides. In the first, switches hash connections onto two spines. All links have delay, so each
+port's tree hangs below a netem stage."""
 
 
 def plans() -> dict[str, Plan]:
