@@ -107,13 +107,16 @@ def processes_named(name: str) -> list[int]:
 
 @contextlib.contextmanager
 def somebody_elses_bridge(docker: str, seen: dict[str, Any]) -> Iterator[None]:
-    """For the block the machine's own Open vSwitch runs and has a bridge; notes it, and the machine, before and after."""
+    """For the block the machine's own Open vSwitch runs and has a bridge; notes all, before and after."""
     run([OVS_CTL, "start", "--system-id=random"])
     switch = SystemOpenVSwitch()
     switch.vsctl("add-br", "br-else", "--", "set-controller", "br-else", "tcp:127.0.0.1:6653")
 
     def look_at_both() -> dict[str, Any]:
-        rows = {f"rows of {table}": switch.table(table, "_uuid") for table in ("Bridge", "Port", "QoS", "Controller")}
+        rows = {
+            f"rows of {table}": sorted(str(row["_uuid"]) for row in switch.table(table, "_uuid"))
+            for table in ("Bridge", "Port", "Interface", "QoS", "Controller")
+        }
         return {**look(docker), **rows}
 
     seen["shared_before"] = look_at_both()
