@@ -17,7 +17,7 @@ emulate := $(if $(filter no,$(EMULATE)),,$(filter 0,$(shell id -u)))
 study_needs := $(if $(emulate),system-packages)
 trace_option = $(if $(TRACE),--set 'workload.file=$(abspath $(TRACE))')
 
-.PHONY: help setup system-packages experiment simulate study test fuzz lint report clean
+.PHONY: help setup system-packages experiment simulate study test test-vm fuzz lint report clean
 
 help: ## list the targets
 	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [EMULATE=no] [ARGS='further options']"
@@ -47,6 +47,10 @@ study: $(study_needs) $(VENV)/.installed ## the study of unlabelled flows and it
 test: $(VENV)/.installed ## all tests, real networks and a real browser included; needs root
 	@scripts/system-packages browser
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-vm: $(VENV)/.installed ## the kernel datapath, in a virtual machine with Debian's kernel; ARGS="--accel kvm" where KVM works
+	@scripts/system-packages vm
+	@$(VENV)/bin/python tests/vm --out $(RESULTS)/vm $(ARGS)
 
 fuzz: $(VENV)/.installed ## 100,000 wrong and nearly right inputs for every reader (some 15 minutes); ARGS="--inputs N --seed N TARGET"
 	@$(VENV)/bin/python tests/fuzz $(ARGS)
