@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,11 +23,40 @@ PLAIN_EVERY_S = 5.0
 """Seconds between two progress lines where the output is not a terminal."""
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error, which may be a terminal that is gone or a pipe that nobody reads: that must not end a run."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stderr.encoding
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+    def write(self, text: str) -> int:
+        self._attempt(lambda: sys.stderr.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._attempt(sys.stderr.flush)
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError:  # from now on, and at the end of the program, it is written to nowhere
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+
+
 class Display:
     """Says what happens, on stderr, so that stdout holds results only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(file=_StandardError(), highlight=False)
         self._live: Live | None = None
         self._last_plain = -PLAIN_EVERY_S
 

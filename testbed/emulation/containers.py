@@ -136,10 +136,14 @@ def container_name(container: dict[str, Any]) -> str:
 
 def describe_end(client: Any, container_id: str) -> str:
     """How a container ended, in words, with the end of what it printed."""
-    client.wait(container_id, timeout=_END_S)  # Docker hears of it a moment after the process is gone
-    state = client.inspect_container(container_id)["State"]
+    try:
+        with docker_errors():
+            client.wait(container_id, timeout=_END_S)  # Docker hears of it a moment after the process is gone
+            state = client.inspect_container(container_id)["State"]
+            words = client.logs(container_id, tail=8).decode(errors="replace").strip()
+    except EmulationError as error:
+        return f"its container ended, and Docker does not tell how ({error})"
     how = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
-    words = client.logs(container_id, tail=8).decode(errors="replace").strip()
     return f"its container {how}" + (f"; it printed:\n  {words}" if words else "")
 
 

@@ -22,9 +22,11 @@ from testbed.emulation.command import missing_program
 from testbed.emulation.owner import Owner, kill, processes_with_argument, this_process, with_descendants
 from testbed.emulation.shared import Entry
 from testbed.errors import CapabilityError, EmulationError
+from testbed.interrupts import held_back
 
 KIND = "dockerd"
 DATA_ROOT = Path("/var/lib/coflow-testbed/docker")
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 SYSTEM_SOCKET = "unix:///var/run/docker.sock"
 START_DEADLINE_S = 30.0
 GONE_AFTER_S = 2.0  # while it becomes another program, a process shows no arguments
@@ -120,21 +122,34 @@ def hold_own_daemon(user: str, owner: Owner, log: Callable[[str], None]) -> None
 
     def start(_: Entry) -> None:
         if not answers(own_socket()):
-            stop_own_daemon()  # what a killed one left
-            began = time.monotonic()
-            _start()
-            log(f"docker: started our own daemon in {time.monotonic() - began:.2f} s")
+            _start_anew(log)
 
     try:
         shared.join(KIND, user, owner, lambda: {"kind": KIND}, start)
+        revive_own_daemon(log)
     except BaseException:
         release_own_daemon(user)
         raise
 
 
+def revive_own_daemon(log: Callable[[str], None]) -> None:
+    """Start the testbed's own daemon anew where it has died under its users; its containers have gone with it."""
+    with shared.locked():
+        if daemon_pid() is None:
+            _start_anew(log)
+
+
+def _start_anew(log: Callable[[str], None]) -> None:
+    stop_own_daemon()  # what a killed one left
+    began = time.monotonic()
+    _start()
+    log(f"docker: started our own daemon in {time.monotonic() - began:.2f} s")
+
+
 def release_own_daemon(user: str) -> None:
     """Let go of the daemon; with its last user it ends."""
-    shared.leave(KIND, user, lambda _: stop_own_daemon())
+    with held_back():
+        shared.leave(KIND, user, lambda _: stop_own_daemon())
 
 
 def own_processes() -> list[int]:
@@ -149,11 +164,13 @@ def stop_own_daemon() -> None:
     daemon = daemon_pid()
     if daemon is not None:
         kill([daemon], signal.SIGTERM, STOP_DEADLINE_S)
-    left = kill(own_processes())
-    if left:
-        raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
+    while pids := own_processes():  # one that is starting has children that were not there a moment ago
+        left = kill(pids)
+        if left:
+            raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
     for mount in reversed(_mounts_below(directory, DATA_ROOT)):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+    _remove_control_groups()
     # A pid file of a killed containerd would keep the next dockerd from starting one.
     shutil.rmtree(directory / "exec", ignore_errors=True)
     (directory / "dockerd.pid").unlink(missing_ok=True)
@@ -174,7 +191,8 @@ def _start() -> None:
     if shutil.which("dockerd") is None:
         raise missing_program("dockerd")
     log_file = directory / "dockerd.log"
-    with log_file.open("wb") as log:  # no child of ours: it may serve other runs after this process has ended
+    # No child of ours: it may serve other runs after this process has ended.
+    with log_file.open("wb") as log, held_back():
         subprocess.run(["setsid", "--fork", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
     seen = begin = time.monotonic()
     while not answers(own_socket()):
@@ -190,6 +208,16 @@ def _start() -> None:
                 + "\n  ".join(lines)
             )
         time.sleep(0.01)
+
+
+def _remove_control_groups() -> None:
+    """Remove the control groups of our containers whose processes were killed; nobody else does."""
+    ours = {path.name for path in (DATA_ROOT / "containers").glob("*")}
+    for group in CONTROL_GROUPS.glob("**/docker*"):
+        for inner in [group, *group.glob("*")]:
+            if inner.name.removeprefix("docker-").removesuffix(".scope") in ours:
+                with contextlib.suppress(OSError):  # somebody else was faster
+                    inner.rmdir()
 
 
 def _mounts_below(*directories: Path) -> list[str]:
