@@ -67,6 +67,8 @@ class Victim:
             env={**os.environ, TOKEN: self.token, "TMPDIR": str(scratch), "COFLOW_CALIBRATION": ""},
         )
         self.said: list[str] = []
+        self.heard_s: dict[str, float] = {}
+        """Line -> seconds after the start at which it said that last."""
         self._over = False
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read)
@@ -77,6 +79,7 @@ class Victim:
         for line in iter(self.process.stdout.readline, ""):
             with self._news:
                 self.said.append(line)
+                self.heard_s[line] = time.monotonic() - self.began_s
                 self._news.notify_all()
         with self._news:
             self._over = True
