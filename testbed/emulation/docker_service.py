@@ -126,16 +126,17 @@ def hold_own_daemon(user: str, owner: Owner, log: Callable[[str], None]) -> None
 
     try:
         shared.join(KIND, user, owner, lambda: {"kind": KIND}, start)
-        revive_own_daemon(log)
+        if daemon_pid() is None:  # it has died under its other users
+            revive_own_daemon(log)
     except BaseException:
         release_own_daemon(user)
         raise
 
 
 def revive_own_daemon(log: Callable[[str], None]) -> None:
-    """Start the testbed's own daemon anew where it has died under its users; its containers have gone with it."""
+    """Start the testbed's own daemon anew where it has died under its users, or dies; its containers go with it."""
     with shared.locked():
-        if daemon_pid() is None:
+        if daemon_pid() is None or not answers(own_socket()):
             _start_anew(log)
 
 

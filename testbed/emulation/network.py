@@ -284,9 +284,13 @@ class EmulatedNetwork:
     def _remove_containers(self) -> None:
         if self._client is None:
             return
-        if self._docker_pid is not None:  # only a daemon can forget containers
-            revive_own_daemon(self._log)
-        remove_containers(self._client, self.run_id)
+        try:
+            remove_containers(self._client, self.run_id)
+        except EmulationError:
+            if self._docker_pid is None:
+                raise
+            revive_own_daemon(self._log)  # only a daemon can forget containers
+            remove_containers(self._client, self.run_id)
 
     def _step(self, name: str, errors: list[str], action: Callable[[], object]) -> None:
         with self._phase(f"down: {name}"):

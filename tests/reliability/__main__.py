@@ -50,10 +50,11 @@ def tell(done: Try, out: Path) -> None:
 @click.command()
 @click.option("--kills", type=click.IntRange(min=0), default=50, show_default=True, help="Runs that get SIGKILL.")
 @click.option("--signals", type=click.IntRange(min=0), default=12, show_default=True, help="SIGTERM, SIGHUP, SIGINT.")
+@click.option("--cleans", type=click.IntRange(min=0), default=6, show_default=True, help="As kills, and clean too.")
 @click.option("--sweeps", type=click.IntRange(min=0), default=2, show_default=True, help="Sweeps killed and resumed.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the instants.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results/faults.jsonl"), show_default=True)
-def main(kills: int, signals: int, sweeps: int, seed: int, out: Path) -> None:
+def main(kills: int, signals: int, cleans: int, sweeps: int, seed: int, out: Path) -> None:
     """Strike runs at random instants of their life, and compare all of the machine before and after; needs root."""
     out.parent.mkdir(parents=True, exist_ok=True)
     drawn, done = random.Random(seed), []
@@ -68,6 +69,10 @@ def main(kills: int, signals: int, sweeps: int, seed: int, out: Path) -> None:
         for number, (datapath, at_s) in enumerate(schedule(signals, lives, drawn)):
             folder, which = fresh(root, f"signal-{number}"), ASKING[number % len(ASKING)]
             done.append(interrupt(folder, datapath, at_s, which, 1 + number // len(ASKING) % 2))
+            tell(done[-1], out)
+        for number, (datapath, at_s) in enumerate(schedule(cleans, lives, drawn)):
+            clean_at_s = 0.3 + 1.5 * drawn.random()  # it takes about 2 s, the first 0.3 of them to begin
+            done.append(kill(fresh(root, f"clean-{number}"), datapath, at_s, clean_at_s))
             tell(done[-1], out)
         for number in range(sweeps):
             done.append(resume(fresh(root, f"sweep-{number}"), drawn.random()))

@@ -39,27 +39,38 @@ class Try:
         return json.dumps(asdict(self))
 
 
+def run_command(folder: Path, datapath: str, results: Path) -> list[str]:
+    """`testbed run` on the short experiment; on the userspace switch with the live view, whose server is a process."""
+    watch = ["--watch"] if datapath == "ovs-user" else []
+    return ["run", str(write_spec(folder, datapath)), "--out", str(results), *watch]
+
+
 def undisturbed(folder: Path, datapath: str) -> float:
     """Seconds that a victim takes which nobody strikes, until its records are written and only plots are left to make.
 
     It must end well.
     """
-    spec = write_spec(folder, datapath)
-    with victim(folder, "simulate", str(spec), "--out", str(folder / "undisturbed")) as first:
+    with victim(folder, "simulate", str(write_spec(folder, datapath)), "--out", str(folder / "undisturbed")) as first:
         first.end()  # whatever is compiled once, is by now
-    with victim(folder, "run", str(spec), "--out", str(folder / "undisturbed")) as whole:
+    with victim(folder, *run_command(folder, datapath, folder / "undisturbed")) as whole:
         status = whole.end()
     assert status in (0, 3), whole.words  # 3: too slow a machine for a verdict of valid
     return max(at_s for line, at_s in whole.heard_s.items() if "verdict: " in line)
 
 
-def kill(folder: Path, datapath: str, at_s: float) -> Try:
-    """SIGKILL, then `testbed clean`: exactly what was there before is there, a second clean finds nothing."""
-    found = Try("SIGKILL", datapath, at_s)
+def kill(folder: Path, datapath: str, at_s: float, clean_at_s: float | None = None) -> Try:
+    """SIGKILL, then `testbed clean`: exactly what was there before is there, a second clean finds nothing.
+
+    `clean_at_s`: a first clean is killed as well, so long after its start.
+    """
+    found = Try("SIGKILL" if clean_at_s is None else "SIGKILL, and of clean", datapath, at_s)
     before, results = look(), folder / "results"
-    with victim(folder, "run", str(write_spec(folder, datapath)), "--out", str(results)) as struck:
+    with victim(folder, *run_command(folder, datapath, results)) as struck:
         found.phase = struck.strike(signal.SIGKILL, at_s)
         struck.end()
+        if clean_at_s is not None:
+            with victim(folder, "clean") as cleaner:
+                cleaner.strike(signal.SIGKILL, clean_at_s)
         removed, found.clean_s = clean(folder)
         found.removed = len([line for line in removed if line.startswith("removed ")])
         _same(found, before, look(struck.token), folder)
@@ -74,7 +85,7 @@ def interrupt(folder: Path, datapath: str, at_s: float, number: signal.Signals, 
     """A signal that asks for an end: the run takes all down by itself, and `testbed clean` finds nothing."""
     found = Try(f"{number.name}{' twice' if times == 2 else ''}", datapath, at_s)
     before, results = look(), folder / "results"
-    with victim(folder, "run", str(write_spec(folder, datapath)), "--out", str(results)) as struck:
+    with victim(folder, *run_command(folder, datapath, results)) as struck:
         found.phase = struck.strike(number, at_s, times)
         status = struck.end()
         _same(found, before, look(struck.token), folder)
