@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.client.client import SOCKET
+from testbed.emulation.control_groups import remove_control_groups
 from testbed.emulation.docker_service import docker_errors
 from testbed.emulation.host_network import container_sysctls
 from testbed.emulation.names import OWNER_LABEL, RUN_LABEL
@@ -123,6 +124,7 @@ def remove_containers(client: Any, run_id: str, strays: bool = False) -> list[st
             client.remove_container(container["Id"], force=True)
         if strays:
             kill(processes_in_container(container["Id"]))
+            remove_control_groups([container["Id"]])
         return container_name(container)
 
     with docker_errors():

@@ -19,6 +19,7 @@ from typing import Any
 from testbed.actor import endpoint
 from testbed.emulation import names, shared
 from testbed.emulation.command import missing_program
+from testbed.emulation.control_groups import remove_control_groups
 from testbed.emulation.owner import Owner, kill, processes_with_argument, this_process, with_descendants
 from testbed.emulation.shared import Entry
 from testbed.errors import CapabilityError, EmulationError
@@ -26,7 +27,6 @@ from testbed.interrupts import held_back
 
 KIND = "dockerd"
 DATA_ROOT = Path("/var/lib/coflow-testbed/docker")
-CONTROL_GROUPS = Path("/sys/fs/cgroup")
 SYSTEM_SOCKET = "unix:///var/run/docker.sock"
 START_DEADLINE_S = 30.0
 GONE_AFTER_S = 2.0  # while it becomes another program, a process shows no arguments
@@ -171,9 +171,11 @@ def stop_own_daemon() -> None:
             raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
     for mount in reversed(_mounts_below(directory, DATA_ROOT)):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
-    _remove_control_groups()
+    remove_control_groups([path.name for path in (DATA_ROOT / "containers").glob("*")])
     # A pid file of a killed containerd would keep the next dockerd from starting one.
     shutil.rmtree(directory / "exec", ignore_errors=True)
+    for left in (DATA_ROOT / "containerd/daemon").glob("io.containerd.runtime.*/*/*"):  # of containers that were killed
+        shutil.rmtree(left, ignore_errors=True)
     (directory / "dockerd.pid").unlink(missing_ok=True)
     (directory / "docker.sock").unlink(missing_ok=True)
 
@@ -209,16 +211,6 @@ def _start() -> None:
                 + "\n  ".join(lines)
             )
         time.sleep(0.01)
-
-
-def _remove_control_groups() -> None:
-    """Remove the control groups of our containers whose processes were killed; nobody else does."""
-    ours = {path.name for path in (DATA_ROOT / "containers").glob("*")}
-    for group in CONTROL_GROUPS.glob("**/docker*"):
-        for inner in [group, *group.glob("*")]:
-            if inner.name.removeprefix("docker-").removesuffix(".scope") in ours:
-                with contextlib.suppress(OSError):  # somebody else was faster
-                    inner.rmdir()
 
 
 def _mounts_below(*directories: Path) -> list[str]:
