@@ -186,7 +186,7 @@ def _start() -> None:
     DATA_ROOT.mkdir(mode=0o711, parents=True, exist_ok=True)
     command = [
         "dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
-        "--userland-proxy=false", f"--data-root={DATA_ROOT}", f"--exec-root={directory}/exec",
+        "--userland-proxy=false", "--log-level=warn", f"--data-root={DATA_ROOT}", f"--exec-root={directory}/exec",
         f"--pidfile={directory}/dockerd.pid", f"--host={own_socket()}",
     ]  # fmt: skip
     if "overlay" in Path("/proc/filesystems").read_text():
