@@ -124,7 +124,7 @@ def remove_containers(client: Any, run_id: str, strays: bool = False) -> list[st
             client.remove_container(container["Id"], force=True)
         if strays:
             kill(processes_in_container(container["Id"]))
-            remove_control_groups([container["Id"]])
+            remove_control_groups({container["Id"]})
         return container_name(container)
 
     with docker_errors():

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+import os
+from collections.abc import Set
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 
 
-def remove_control_groups(containers: Collection[str]) -> None:
+def remove_control_groups(containers: Set[str]) -> None:
     """Remove the groups of containers, by their ids, in all hierarchies; a group with a process in it stays."""
-    if not containers:
-        return
-    for group in ROOT.glob("**/docker*"):
-        for each in [group, *group.glob("*")]:  # docker-ID.scope under systemd, else docker/ID
-            if each.name.removeprefix("docker-").removesuffix(".scope") in containers:
+    for folder, inner, _ in os.walk(ROOT):  # which takes it that groups go while it looks
+        for name in inner:
+            # docker/ID, or docker-ID.scope under systemd
+            if name.removeprefix("docker-").removesuffix(".scope") in containers:
                 with contextlib.suppress(OSError):  # somebody else was faster
-                    each.rmdir()
+                    Path(folder, name).rmdir()

@@ -171,7 +171,7 @@ def stop_own_daemon() -> None:
             raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
     for mount in reversed(_mounts_below(directory, DATA_ROOT)):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
-    remove_control_groups([path.name for path in (DATA_ROOT / "containers").glob("*")])
+    remove_control_groups({path.name for path in (DATA_ROOT / "containers").glob("*")})
     # A pid file of a killed containerd would keep the next dockerd from starting one.
     shutil.rmtree(directory / "exec", ignore_errors=True)
     for left in (DATA_ROOT / "containerd/daemon").glob("io.containerd.runtime.*/*/*"):  # of containers that were killed
