@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -56,7 +56,7 @@ class Display:
     """Says what happens, on stderr, so that stdout holds results only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=_StandardError(), highlight=False)
+        self.console = console or Console(file=cast(IO[str], _StandardError()), highlight=False)
         self._live: Live | None = None
         self._last_plain = -PLAIN_EVERY_S
 

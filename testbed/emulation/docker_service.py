@@ -174,8 +174,10 @@ def stop_own_daemon() -> None:
     remove_control_groups({path.name for path in (DATA_ROOT / "containers").glob("*")})
     # A pid file of a killed containerd would keep the next dockerd from starting one.
     shutil.rmtree(directory / "exec", ignore_errors=True)
-    for left in (DATA_ROOT / "containerd/daemon").glob("io.containerd.runtime.*/*/*"):  # of containers that were killed
-        shutil.rmtree(left, ignore_errors=True)
+    for folder in (DATA_ROOT / "containerd/daemon").glob(
+        "io.containerd.runtime.*/*/*"
+    ):  # of containers that were killed
+        shutil.rmtree(folder, ignore_errors=True)
     (directory / "dockerd.pid").unlink(missing_ok=True)
     (directory / "docker.sock").unlink(missing_ok=True)
 
