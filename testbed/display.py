@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -27,21 +27,27 @@ class _StandardError(io.TextIOBase):
     """Standard error, which may be a terminal that is gone or a pipe that nobody reads: that must not end a run."""
 
     @property
+    def _real(self) -> TextIO:
+        """While a live line is shown, `sys.stderr` is a stand-in of rich's that prints to our own console."""
+        real: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+        return real
+
+    @property
     def encoding(self) -> str:  # type: ignore[override]
-        return sys.stderr.encoding
+        return self._real.encoding
 
     def isatty(self) -> bool:
-        return sys.stderr.isatty()
+        return self._real.isatty()
 
     def fileno(self) -> int:
-        return sys.stderr.fileno()
+        return self._real.fileno()
 
     def write(self, text: str) -> int:
-        self._attempt(lambda: sys.stderr.write(text))
+        self._attempt(lambda: self._real.write(text))
         return len(text)
 
     def flush(self) -> None:
-        self._attempt(sys.stderr.flush)
+        self._attempt(self._real.flush)
 
     def _attempt(self, action: Callable[[], object]) -> None:
         try:
