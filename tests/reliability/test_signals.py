@@ -54,7 +54,8 @@ def test_a_terminal_that_hangs_up(same_machine: None, tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    assert clean(tmp_path)[0] == ["nothing to remove"]
+        removed, _ = clean(tmp_path)
+    assert removed == ["nothing to remove"]
 
 
 def take_terminal() -> None:
@@ -83,6 +84,8 @@ def test_standard_error_that_nobody_reads_any_more(same_machine: None, tmp_path:
     finally:
         process.kill()
         process.wait()
+        removed, _ = clean(tmp_path)
+    assert removed == ["nothing to remove"]
     assert b"report: " in out
     runs, left_out = read_runs([tmp_path / "results"])
     assert (len(runs), left_out) == (2, [])
