@@ -31,6 +31,8 @@ SYSTEM_SOCKET = "unix:///var/run/docker.sock"
 START_DEADLINE_S = 30.0
 GONE_AFTER_S = 2.0  # while it becomes another program, a process shows no arguments
 STOP_DEADLINE_S = 15.0
+LOG_NAME = "dockerd.log"
+LONGEST_LOG_BYTES = 256_000
 API_TIMEOUT_S = 60
 CONNECTIONS = 16
 
@@ -128,6 +130,7 @@ def hold_own_daemon(user: str, owner: Owner, log: Callable[[str], None]) -> None
         shared.join(KIND, user, owner, lambda: {"kind": KIND}, start)
         if daemon_pid() is None:  # it has died under its other users
             revive_own_daemon(log)
+        _bound_log()
     except BaseException:
         release_own_daemon(user)
         raise
@@ -138,6 +141,14 @@ def revive_own_daemon(log: Callable[[str], None]) -> None:
     with shared.locked():
         if daemon_pid() is None or not answers(own_socket()):
             _start_anew(log)
+
+
+def _bound_log() -> None:
+    """Begin the daemon's log anew where it has become long: each container adds a kilobyte, and sweeps have many."""
+    log_file = own_directory() / LOG_NAME
+    with contextlib.suppress(FileNotFoundError):
+        if log_file.stat().st_size > LONGEST_LOG_BYTES:
+            os.truncate(log_file, 0)  # it is written by appending
 
 
 def _start_anew(log: Callable[[str], None]) -> None:
@@ -195,9 +206,10 @@ def _start() -> None:
         command.append("--storage-driver=overlay2")
     if shutil.which("dockerd") is None:
         raise missing_program("dockerd")
-    log_file = directory / "dockerd.log"
+    log_file = directory / LOG_NAME
     # No child of ours: it may serve other runs after this process has ended.
-    with log_file.open("wb") as log, held_back():
+    log_file.unlink(missing_ok=True)
+    with log_file.open("ab") as log, held_back():
         subprocess.run(["setsid", "--fork", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
     seen = begin = time.monotonic()
     while not answers(own_socket()):

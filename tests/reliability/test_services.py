@@ -7,17 +7,23 @@ import signal
 from pathlib import Path
 
 import pytest
+from emulated_plans import until
 from victims import clean, victim, write_spec
 
 from testbed.emulation.docker_service import (
     DATA_ROOT,
+    LOG_NAME,
+    LONGEST_LOG_BYTES,
     answers,
+    connect,
     daemon_pid,
     docker_daemon,
     find_daemon,
+    own_directory,
     own_processes,
     own_socket,
 )
+from testbed.emulation.image import ACTOR_IMAGE, ensure_image
 from testbed.emulation.owner import kill
 from testbed.records.finding import read_runs
 
@@ -75,19 +81,18 @@ def test_a_sweep_goes_on_after_our_docker_daemon_died(own_daemon: None, same_mac
     assert clean(tmp_path)[0] == ["nothing to remove"]
 
 
+def start_one(socket: str) -> str:
+    """A container that lasts; its id."""
+    with connect(socket) as client:
+        ensure_image(client, ACTOR_IMAGE)
+        made = client.create_container(ACTOR_IMAGE, command=["/usr/bin/python3", "-c", "input()"], stdin_open=True)
+        client.start(made["Id"])
+        return str(made["Id"])
+
+
 def test_a_daemon_that_was_killed_with_its_containers_leaves_no_control_groups(
     own_daemon: None, same_machine: None
 ) -> None:
-    from testbed.emulation.docker_service import connect
-    from testbed.emulation.image import ACTOR_IMAGE, ensure_image
-
-    def start_one(socket: str) -> str:
-        with connect(socket) as client:
-            ensure_image(client, ACTOR_IMAGE)
-            made = client.create_container(ACTOR_IMAGE, command=["/usr/bin/python3", "-c", "input()"], stdin_open=True)
-            client.start(made["Id"])
-            return str(made["Id"])
-
     with docker_daemon("test-first") as socket:
         container = start_one(socket)
         kill(own_processes())
@@ -96,3 +101,17 @@ def test_a_daemon_that_was_killed_with_its_containers_leaves_no_control_groups(
             client.remove_container(container, force=True)
     assert not (DATA_ROOT / "containers" / container).exists()
     assert list(Path("/sys/fs/cgroup").rglob(f"*{container}*")) == []
+
+
+def test_the_log_of_our_daemon_begins_anew_where_it_is_long(own_daemon: None, same_machine: None) -> None:
+    log = own_directory() / LOG_NAME
+    with docker_daemon("test-first") as socket:
+        with log.open("ab") as file:
+            file.write(b"x" * (LONGEST_LOG_BYTES + 1))
+        with docker_daemon("test-second"):
+            assert log.stat().st_size == 0
+            container = start_one(socket)
+            with connect(socket) as client:
+                client.remove_container(container, force=True)
+            written = until(log.read_bytes, "a line in the log")
+            assert written.startswith(b"time=")  # and no hole where the old lines were
