@@ -17,7 +17,7 @@ emulate := $(if $(filter no,$(EMULATE)),,$(filter 0,$(shell id -u)))
 study_needs := $(if $(emulate),system-packages)
 trace_option = $(if $(TRACE),--set 'workload.file=$(abspath $(TRACE))')
 
-.PHONY: help setup system-packages experiment simulate study test test-vm fuzz lint report clean
+.PHONY: help setup system-packages experiment simulate study test test-vm fuzz faults soak lint report clean
 
 help: ## list the targets
 	@echo "make TARGET [EXPERIMENT=experiments/x.yml] [TRACE=coflow-benchmark file] [RESULTS=folder] [EMULATE=no] [ARGS='further options']"
@@ -54,6 +54,12 @@ test-vm: $(VENV)/.installed ## the kernel datapath, in a virtual machine with De
 
 fuzz: $(VENV)/.installed ## 100,000 wrong and nearly right inputs for every reader (some 15 minutes); ARGS="--inputs N --seed N TARGET"
 	@$(VENV)/bin/python tests/fuzz $(ARGS)
+
+faults: system-packages $(VENV)/.installed ## kill runs at 50 random instants and compare the machine; needs root; ARGS="--kills N --seed N"
+	@$(VENV)/bin/python tests/reliability --out $(RESULTS)/faults.jsonl $(ARGS)
+
+soak: system-packages $(VENV)/.installed ## 200 runs in one process: does anything grow? needs root; ARGS="--runs N" or "--hours H"
+	@$(VENV)/bin/python benchmarks/soak.py --out $(RESULTS)/soak $(ARGS)
 
 lint: $(VENV)/.installed ## style and types
 	@$(VENV)/bin/ruff check .

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
-import signal
 import sys
 
 import click
 
 from testbed import __version__
 from testbed.errors import TestbedError, printable
+from testbed.interrupts import end_in_order
 
 INTERRUPTED = 130
 USAGE = 2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a disk says that takes no more."""
 
 COMMANDS = {
     "check": "Validate spec files; needs no root and no network.",
@@ -58,19 +62,29 @@ def program() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 1 failed, 2 wrong usage or spec, 3 done but invalid, 130 interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as orderly an end as Ctrl-C's
+    end_in_order()
     try:
         status = program.main(args=arguments, standalone_mode=False)
     except TestbedError as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
+        _tell(f"error: {printable(str(error))}")
         sys.exit(error.exit_status)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        _tell("interrupted")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `testbed ... | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _tell(f"error: {error.filename or 'a file'}: cannot be written ({error.strerror}); make room there, or free it")
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone
+        click.echo(text, err=True)

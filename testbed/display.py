@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -20,11 +23,46 @@ PLAIN_EVERY_S = 5.0
 """Seconds between two progress lines where the output is not a terminal."""
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error, which may be a terminal that is gone or a pipe that nobody reads: that must not end a run."""
+
+    @property
+    def _real(self) -> TextIO:
+        """While a live line is shown, `sys.stderr` is a stand-in of rich's that prints to our own console."""
+        real: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+        return real
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._real.encoding
+
+    def isatty(self) -> bool:
+        return self._real.isatty()
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def write(self, text: str) -> int:
+        self._attempt(lambda: self._real.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._attempt(self._real.flush)
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError:  # from now on, and at the end of the program, it is written to nowhere
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+
+
 class Display:
     """Says what happens, on stderr, so that stdout holds results only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(file=cast(IO[str], _StandardError()), highlight=False)
         self._live: Live | None = None
         self._last_plain = -PLAIN_EVERY_S
 

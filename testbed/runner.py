@@ -10,8 +10,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.coflow import Floats
 from testbed.display import Display
+from testbed.errors import RecordsError
 from testbed.fidelity.verdict import Verdict
+from testbed.interrupts import held_back
+from testbed.outcome import Outcome
 from testbed.plan import ApplicationSetting, Plan, read_plan
 from testbed.records.run_directory import RunDirectory, create
 from testbed.scheduling.gammas import lone_gammas
@@ -89,16 +93,27 @@ def run_emulated(
         kept = outcome_so_far(error)
         if kept is not None:
             kept.facts["error"] = str(error) or type(error).__name__
-            directory.write_outcome(kept, lone_gammas(kept.plan) if kept.plan else gammas)
-            display.say(f"the records so far are in {directory.path}")
+            _keep(directory, kept, gammas, display)
         if onlooker is not None:
             onlooker.failed(error)
         raise
-    verdict = directory.write_outcome(outcome, lone_gammas(outcome.plan) if outcome.plan else gammas)
+    with held_back(display.detail):
+        verdict = directory.write_outcome(outcome, lone_gammas(outcome.plan) if outcome.plan else gammas)
     if onlooker is not None:
         onlooker.ended(verdict, directory.path)
     _say_verdict(directory, verdict, display)
     return directory.path
+
+
+def _keep(directory: RunDirectory, outcome: Outcome, gammas: Floats, display: Display) -> None:
+    """Write what had happened before a run failed; should that fail too, the run's own error is still the one told."""
+    try:
+        with held_back(display.detail):
+            directory.write_outcome(outcome, lone_gammas(outcome.plan) if outcome.plan else gammas)
+    except RecordsError as error:
+        display.say(f"the records so far are lost: {error}")
+    else:
+        display.say(f"the records so far are in {directory.path}")
 
 
 def what_was_done(directory: Path) -> Plan:

@@ -22,7 +22,7 @@ from testbed.emulation.docker_service import answers, connect, docker_errors, fi
 from testbed.emulation.names import OWNER_LABEL, RUN_LABEL
 from testbed.emulation.netns import NAMED
 from testbed.emulation.ovs_service import SYSTEM_KIND, delete_system_bridges, kill_private, stop_system_ovs
-from testbed.emulation.owner import parse_owner, this_process
+from testbed.emulation.owner import kill, parse_owner, processes_of_the_dead, programs, this_process
 from testbed.emulation.state import RunState, read_states, unfinished_directories
 from testbed.emulation.taps import RELEASED_S, is_attached, is_tap
 from testbed.errors import EmulationError
@@ -48,8 +48,9 @@ def clean(dry_run: bool = False, log: Callable[[str], None] = lambda _: None) ->
     names.RUNTIME.mkdir(mode=0o755, parents=True, exist_ok=True)
     with (names.RUNTIME / "clean.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        removals = _programs_of_dead_runs(dry_run)
         dead = [state for state in read_states() if not state.owner.is_alive()]
-        removals = _containers_of_dead_runs(dead, dry_run, log)
+        removals += _containers_of_dead_runs(dead, dry_run, log)
         for state in dead:
             removals += _remains(state, dry_run)
         for path in unfinished_directories():
@@ -100,6 +101,16 @@ def remove_directory(directory: Path) -> None:
     if directory.parent != names.RUNS:
         raise EmulationError(f"{directory} is not a run's directory; expected one below {names.RUNS}")
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _programs_of_dead_runs(dry_run: bool) -> list[Removal]:
+    """End what dead runs had called and what goes on without them, before it makes more of what is removed next."""
+    pids = processes_of_the_dead()
+    found = [Removal("-", "process", each) for each in programs(pids)]
+    left = [] if dry_run else kill(pids)
+    if left:
+        raise EmulationError(f"processes {left} of a dead run did not end; kill them and try again")
+    return found
 
 
 def _remains(state: RunState, dry_run: bool) -> list[Removal]:

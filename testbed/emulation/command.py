@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
 
 from testbed.emulation.netns import Netns, netns_file
+from testbed.emulation.owner import MARK, this_process
 from testbed.errors import CapabilityError, EmulationError
 
 PACKAGE_OF = {
@@ -39,12 +41,13 @@ def run(
     stdin: str = "",
     timeout_s: float = 60.0,
     netns_of: Netns | None = None,
-    environment: dict[str, str] | None = None,
+    lasting: bool = False,
 ) -> str:
     """Standard output of a program; EmulationError with its own words where it fails.
 
     `netns_of` is the network namespace that it runs in (None: the testbed's own). The program gets a
-    session of its own, so that Ctrl-C in a terminal does not tear it off in the middle of a batch.
+    session of its own, so that Ctrl-C in a terminal does not tear it off in the middle of a batch. Unless it is
+    `lasting`, it is ended by whoever cleans up after a testbed that was killed meanwhile.
     """
     if netns_of is not None:
         argv = ["nsenter", f"--net={netns_file(netns_of)}", *argv]
@@ -56,7 +59,7 @@ def run(
             text=True,
             timeout=timeout_s,
             start_new_session=True,
-            env=environment,
+            env=None if lasting else {**os.environ, MARK: str(this_process())},
             check=False,
         )
     except FileNotFoundError:

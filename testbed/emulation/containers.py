@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.client.client import SOCKET
+from testbed.emulation.control_groups import remove_control_groups
 from testbed.emulation.docker_service import docker_errors
 from testbed.emulation.host_network import container_sysctls
 from testbed.emulation.names import OWNER_LABEL, RUN_LABEL
@@ -123,6 +124,7 @@ def remove_containers(client: Any, run_id: str, strays: bool = False) -> list[st
             client.remove_container(container["Id"], force=True)
         if strays:
             kill(processes_in_container(container["Id"]))
+            remove_control_groups({container["Id"]})
         return container_name(container)
 
     with docker_errors():
@@ -136,10 +138,14 @@ def container_name(container: dict[str, Any]) -> str:
 
 def describe_end(client: Any, container_id: str) -> str:
     """How a container ended, in words, with the end of what it printed."""
-    client.wait(container_id, timeout=_END_S)  # Docker hears of it a moment after the process is gone
-    state = client.inspect_container(container_id)["State"]
+    try:
+        with docker_errors():
+            client.wait(container_id, timeout=_END_S)  # Docker hears of it a moment after the process is gone
+            state = client.inspect_container(container_id)["State"]
+            words = client.logs(container_id, tail=8).decode(errors="replace").strip()
+    except EmulationError as error:
+        return f"its container ended, and Docker does not tell how ({error})"
     how = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
-    words = client.logs(container_id, tail=8).decode(errors="replace").strip()
     return f"its container {how}" + (f"; it printed:\n  {words}" if words else "")
 
 

@@ -19,9 +19,11 @@ from typing import Any
 from testbed.actor import endpoint
 from testbed.emulation import names, shared
 from testbed.emulation.command import missing_program
+from testbed.emulation.control_groups import remove_control_groups
 from testbed.emulation.owner import Owner, kill, processes_with_argument, this_process, with_descendants
 from testbed.emulation.shared import Entry
 from testbed.errors import CapabilityError, EmulationError
+from testbed.interrupts import held_back
 
 KIND = "dockerd"
 DATA_ROOT = Path("/var/lib/coflow-testbed/docker")
@@ -29,6 +31,8 @@ SYSTEM_SOCKET = "unix:///var/run/docker.sock"
 START_DEADLINE_S = 30.0
 GONE_AFTER_S = 2.0  # while it becomes another program, a process shows no arguments
 STOP_DEADLINE_S = 15.0
+LOG_NAME = "dockerd.log"
+LONGEST_LOG_BYTES = 256_000
 API_TIMEOUT_S = 60
 CONNECTIONS = 16
 
@@ -120,21 +124,44 @@ def hold_own_daemon(user: str, owner: Owner, log: Callable[[str], None]) -> None
 
     def start(_: Entry) -> None:
         if not answers(own_socket()):
-            stop_own_daemon()  # what a killed one left
-            began = time.monotonic()
-            _start()
-            log(f"docker: started our own daemon in {time.monotonic() - began:.2f} s")
+            _start_anew(log)
 
     try:
         shared.join(KIND, user, owner, lambda: {"kind": KIND}, start)
+        if daemon_pid() is None:  # it has died under its other users
+            revive_own_daemon(log)
+        _bound_log()
     except BaseException:
         release_own_daemon(user)
         raise
 
 
+def revive_own_daemon(log: Callable[[str], None]) -> None:
+    """Start the testbed's own daemon anew where it has died under its users, or dies; its containers go with it."""
+    with shared.locked():
+        if daemon_pid() is None or not answers(own_socket()):
+            _start_anew(log)
+
+
+def _bound_log() -> None:
+    """Begin the daemon's log anew where it has become long: each container adds a kilobyte, and sweeps have many."""
+    log_file = own_directory() / LOG_NAME
+    with contextlib.suppress(FileNotFoundError):
+        if log_file.stat().st_size > LONGEST_LOG_BYTES:
+            os.truncate(log_file, 0)  # it is written by appending
+
+
+def _start_anew(log: Callable[[str], None]) -> None:
+    stop_own_daemon()  # what a killed one left
+    began = time.monotonic()
+    _start()
+    log(f"docker: started our own daemon in {time.monotonic() - began:.2f} s")
+
+
 def release_own_daemon(user: str) -> None:
     """Let go of the daemon; with its last user it ends."""
-    shared.leave(KIND, user, lambda _: stop_own_daemon())
+    with held_back():
+        shared.leave(KIND, user, lambda _: stop_own_daemon())
 
 
 def own_processes() -> list[int]:
@@ -149,13 +176,19 @@ def stop_own_daemon() -> None:
     daemon = daemon_pid()
     if daemon is not None:
         kill([daemon], signal.SIGTERM, STOP_DEADLINE_S)
-    left = kill(own_processes())
-    if left:
-        raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
+    while pids := own_processes():  # one that is starting has children that were not there a moment ago
+        left = kill(pids)
+        if left:
+            raise EmulationError(f"docker: processes {left} of our own daemon did not end; kill them and try again")
     for mount in reversed(_mounts_below(directory, DATA_ROOT)):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+    remove_control_groups({path.name for path in (DATA_ROOT / "containers").glob("*")})
     # A pid file of a killed containerd would keep the next dockerd from starting one.
     shutil.rmtree(directory / "exec", ignore_errors=True)
+    for folder in (DATA_ROOT / "containerd/daemon").glob(
+        "io.containerd.runtime.*/*/*"
+    ):  # of containers that were killed
+        shutil.rmtree(folder, ignore_errors=True)
     (directory / "dockerd.pid").unlink(missing_ok=True)
     (directory / "docker.sock").unlink(missing_ok=True)
 
@@ -166,15 +199,17 @@ def _start() -> None:
     DATA_ROOT.mkdir(mode=0o711, parents=True, exist_ok=True)
     command = [
         "dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
-        "--userland-proxy=false", f"--data-root={DATA_ROOT}", f"--exec-root={directory}/exec",
+        "--userland-proxy=false", "--log-level=warn", f"--data-root={DATA_ROOT}", f"--exec-root={directory}/exec",
         f"--pidfile={directory}/dockerd.pid", f"--host={own_socket()}",
     ]  # fmt: skip
     if "overlay" in Path("/proc/filesystems").read_text():
         command.append("--storage-driver=overlay2")
     if shutil.which("dockerd") is None:
         raise missing_program("dockerd")
-    log_file = directory / "dockerd.log"
-    with log_file.open("wb") as log:  # no child of ours: it may serve other runs after this process has ended
+    log_file = directory / LOG_NAME
+    # No child of ours: it may serve other runs after this process has ended.
+    log_file.unlink(missing_ok=True)
+    with log_file.open("ab") as log, held_back():
         subprocess.run(["setsid", "--fork", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
     seen = begin = time.monotonic()
     while not answers(own_socket()):

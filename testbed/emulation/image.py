@@ -98,7 +98,7 @@ def cached_root(release: Release, log: Callable[[str], None] = lambda _: None) -
             fresh = target.with_suffix(".new.tar")
             mirror = apt_mirror()
             arguments = [release.codename, release.python, str(fresh), *([mirror] if mirror else [])]
-            run([str(RECIPES / "build-root.sh"), *arguments], timeout_s=BUILD_TIMEOUT_S)
+            run([str(RECIPES / "build-root.sh"), *arguments], timeout_s=BUILD_TIMEOUT_S, lasting=True)
             fresh.replace(target)
             for old in CACHE.glob("actor-root-*.tar"):
                 if old != target:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +22,14 @@ from testbed.emulation.containers import (
     start_containers,
 )
 from testbed.emulation.counters import PortCounters
-from testbed.emulation.docker_service import connect, daemon_pid, docker_daemon, docker_errors, own_socket
+from testbed.emulation.docker_service import (
+    connect,
+    daemon_pid,
+    docker_daemon,
+    docker_errors,
+    own_socket,
+    revive_own_daemon,
+)
 from testbed.emulation.host_network import core_prefixes, host_commands, require_congestion_control
 from testbed.emulation.image import ensure_image
 from testbed.emulation.names import make_names
@@ -39,6 +44,7 @@ from testbed.emulation.state import RunState, create_state
 from testbed.emulation.switches import Switches
 from testbed.emulation.wiring import End, make_cables
 from testbed.errors import EmulationError
+from testbed.interrupts import held_back
 from testbed.plan import Plan
 from testbed.rules.flow_queues import queues_by_link
 from testbed.scheduling.sharing import sharing_of
@@ -160,8 +166,7 @@ class EmulatedNetwork:
     def _check_hosts(self) -> None:
         for host in self.hosts:
             if start_time(host.pid) != host.start:
-                with docker_errors():
-                    raise EmulationError(f"host {host.name}: {describe_end(self._client, host.container_id)}") from None
+                raise EmulationError(f"host {host.name}: {describe_end(self._client, host.container_id)}") from None
 
     def _bring_up(self) -> None:
         began = time.monotonic()
@@ -170,7 +175,8 @@ class EmulatedNetwork:
             self.datapath = capabilities.choose_datapath(self.plan.datapath)
             require_congestion_control(self.plan.tcp.congestion)
             prefixes = core_prefixes(self.plan.addresses)
-            self._state = create_state(make_names(self.run_id))
+            with held_back():
+                self._state = create_state(make_names(self.run_id))
             self._sharing = sharing_of(self.plan)
             self._flow_queues = queues_by_link(self.plan)
             self._cables = make_cables(self.plan.fabric, self._state.names)
@@ -245,10 +251,11 @@ class EmulatedNetwork:
         errors: list[str] = []
         began = time.monotonic()
         state: RunState | None = getattr(self, "_state", None)
-        with _no_interrupt(self._log):
+        with held_back(self._log):
             if hasattr(self, "_mininet"):
                 self._step("shells", errors, self._mininet.close)
             if state is not None:
+                self._log("network: taking it down")
                 # The kernel takes a second to close the switch's sockets; the containers go meanwhile.
                 with ThreadPoolExecutor(1) as aside:
                     stopping = aside.submit(self._step, "switch daemon", errors, self._stop_switches)
@@ -275,7 +282,14 @@ class EmulatedNetwork:
             self._switches.remove()
 
     def _remove_containers(self) -> None:
-        if self._client is not None:
+        if self._client is None:
+            return
+        try:
+            remove_containers(self._client, self.run_id)
+        except EmulationError:
+            if self._docker_pid is None:
+                raise
+            revive_own_daemon(self._log)  # only a daemon can forget containers
             remove_containers(self._client, self.run_id)
 
     def _step(self, name: str, errors: list[str], action: Callable[[], object]) -> None:
@@ -296,24 +310,3 @@ class EmulatedNetwork:
     def _phase_words(self, prefix: str) -> str:
         chosen = {name: took for name, took in self.phases.items() if name.startswith("down: ") == bool(prefix)}
         return ", ".join(f"{name.removeprefix(prefix)} {took:.2f}" for name, took in chosen.items())
-
-
-@contextlib.contextmanager
-def _no_interrupt(log: Callable[[str], None]) -> Iterator[None]:
-    """Let Ctrl-C wait until the block is done: a tear-down that is cut short leaves things behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-
-    def later(number: int, _: object) -> None:
-        came.append(number)
-        log("interrupted again: the tear-down goes on, a moment")
-
-    before = signal.signal(signal.SIGINT, later)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came and before is signal.default_int_handler:
-        raise KeyboardInterrupt

@@ -23,11 +23,12 @@ from testbed.emulation.open_vswitch import (
     SystemOpenVSwitch,
     system_runs,
 )
-from testbed.emulation.owner import kill, processes_with_argument, start_time, this_process
+from testbed.emulation.owner import kill, processes_with_argument, programs, start_time, this_process
 from testbed.emulation.shared import Entry
 from testbed.emulation.state import RunState
 from testbed.emulation.taps import SHARED_TAP, is_attached, is_tap
 from testbed.errors import CapabilityError, EmulationError
+from testbed.interrupts import held_back
 
 SYSTEM_KIND = "system-ovs"
 OVS_CTL = "/usr/share/openvswitch/scripts/ovs-ctl"
@@ -40,7 +41,8 @@ def private_open_vswitch(state: RunState) -> Iterator[OpenVSwitch]:
     state.save()
     switch = PrivateOpenVSwitch(state.directory / "ovs")
     try:
-        switch.start()
+        with held_back():  # a daemon that has just been started must be known
+            switch.start()
         yield switch
     finally:
         switch.stop()
@@ -57,7 +59,7 @@ def system_open_vswitch(state: RunState, log: Callable[[str], None]) -> Iterator
 
     def start(_: Entry) -> None:
         if not system_runs("ovs-vswitchd"):
-            run([OVS_CTL, "start", "--system-id=random"], timeout_s=READY_DEADLINE_S * 2)
+            run([OVS_CTL, "start", "--system-id=random"], timeout_s=READY_DEADLINE_S * 2, lasting=True)
             log("openvswitch: started the machine's own")
 
     ours = not system_runs("ovs-vswitchd") or SYSTEM_KIND in shared.read()
@@ -109,11 +111,11 @@ def _transaction(switch: OpenVSwitch, commands: Sequence[list[str]]) -> None:
 def kill_private(directory: Path, dry_run: bool = False) -> list[str]:
     """Kill the daemons that a dead run started with files in its own directory; their names and numbers."""
     pids = [pid for pid in processes_with_argument(str(directory)) if start_time(pid) is not None]
-    programs = [f"{Path(f'/proc/{pid}/comm').read_text().strip()} ({pid})" for pid in pids]
+    named = programs(pids)
     left = [] if dry_run else kill(pids)
     if left:
         raise EmulationError(f"processes {left} of the run in {directory} did not end; kill them and try again")
-    return programs
+    return named
 
 
 @contextlib.contextmanager

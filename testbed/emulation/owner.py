@@ -14,6 +14,9 @@ from testbed.errors import EmulationError
 
 _START_TIME_FIELD = 21 - 2
 """Of /proc/PID/stat (field 22), counted from after the command name."""
+MARK = "COFLOW_TESTBED_OWNER"
+"""In the environment of programs that a run calls: they go on for a moment when the run is killed."""
+_MARKED = f"{MARK}=".encode()
 _ENDED = ("Z", "X")
 """States of a zombie and of a process that is just going."""
 
@@ -97,6 +100,22 @@ def processes_with_argument(prefix: str) -> list[int]:
     return found
 
 
+def processes_of_the_dead() -> list[int]:
+    """Processes that a testbed process had called which has ended since: an `ip -batch` that goes on making links."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                variables = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            marks = [each.decode(errors="replace").partition("=")[2] for each in variables if each.startswith(_MARKED)]
+            owner = parse_owner(marks[0]) if marks else None
+            if owner is not None and not owner.is_alive():
+                found.append(int(entry.name))
+    return found
+
+
 def processes_in_container(container_id: str) -> list[int]:
     """Processes in the control group of a container, also where nothing supervises it any more."""
     found = []
@@ -105,6 +124,15 @@ def processes_in_container(container_id: str) -> list[int]:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if container_id in (entry / "cgroup").read_text():
                     found.append(int(entry.name))
+    return found
+
+
+def programs(pids: Iterable[int]) -> list[str]:
+    """'ip (1234)' for each process that has not ended."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.append(f"{Path(f'/proc/{pid}/comm').read_text().strip()} ({pid})")
     return found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from testbed.interrupts import held_back
+
 WORKERS = 8
 
 Item = TypeVar("Item")
@@ -18,4 +20,5 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> li
     try:
         return list(pool.map(function, items))
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        with held_back():
+            pool.shutdown(wait=True, cancel_futures=True)

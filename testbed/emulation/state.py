@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -57,15 +58,20 @@ class RunState:
 
 def create_state(made: Names) -> RunState:
     """Make a run's directory with its first state in it, in one step; EmulationError where the run id is taken."""
-    names.RUNS.mkdir(mode=0o755, parents=True, exist_ok=True)
     state = RunState(made.run_id, made.tag, made.group, this_process())
-    fresh = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{os.getpid()}-", dir=names.RUNS))
+    try:
+        names.RUNS.mkdir(mode=0o755, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{os.getpid()}-", dir=names.RUNS))
+    except OSError as error:
+        raise EmulationError(f"{names.RUNS}: the run's state cannot be kept there ({error.strerror})") from None
     try:
         fresh.chmod(0o700)  # control sockets are below: a container's user is also a user of this machine
         _write(fresh, state)
         fresh.rename(state.directory)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(fresh)
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise EmulationError(f"{names.RUNS}: the run's state cannot be kept there ({error.strerror})") from None
         raise EmulationError(
             f"run id '{made.run_id}' is taken: {state.directory} exists; "
             "choose another, or remove what a dead run left with `testbed clean`"

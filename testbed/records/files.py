@@ -37,6 +37,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """RecordsError where the disk refuses what the block writes below `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        where = error.filename or path
+        raise RecordsError(f"{where}: cannot be written ({reason}); expected room and permission there") from error
+
+
 def to_json(document: Any) -> str:
     """Plain data, dataclasses and numpy arrays as indented JSON; NaN becomes null, anything else its text."""
     return orjson.dumps(document, default=str, option=_JSON).decode()

@@ -14,8 +14,9 @@ An experiment on both back ends makes two directories, with one schema: the `sou
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from itertools import count
@@ -47,12 +48,15 @@ class RunDirectory:
     path: Path
     plan: Plan
     source: str
+    began_s: float = field(default_factory=time.monotonic)
+    """By a clock that nobody sets."""
 
     @property
     def logs(self) -> Path:
         """Folder for the logs of the run's processes, made when first asked for."""
         folder = self.path / "logs"
-        folder.mkdir(exist_ok=True)
+        with files.writing(folder):
+            folder.mkdir(exist_ok=True)
         return folder
 
     def write_outcome(self, outcome: Outcome, gammas: Floats) -> Verdict:
@@ -66,7 +70,8 @@ class RunDirectory:
         plan = self.plan if outcome.plan is None else outcome.plan
         tables.check_shapes(plan, outcome, gammas)
         if outcome.plan is not None:
-            plan.write(self.path)
+            with files.writing(self.path / "plan.json"):
+                plan.write(self.path)
         for name, table in (
             ("flows", tables.flow_table(plan, outcome)),
             ("coflows", tables.coflow_table(plan, outcome, gammas)),
@@ -75,7 +80,8 @@ class RunDirectory:
             files.write_csv(self.path / f"{name}.csv", table)
         files.write_parquet(self.path / "decisions.parquet", decision_table(outcome.decisions))
         samples = self.path / "samples"
-        samples.mkdir(exist_ok=True)
+        with files.writing(samples):
+            samples.mkdir(exist_ok=True)
         for name, frame in outcome.samples.items():
             files.write_parquet(samples / f"{name}.parquet", pa.Table.from_pandas(frame, preserve_index=False))
         files.write_json(self.path / "facts.json", outcome.facts)
@@ -88,6 +94,7 @@ class RunDirectory:
         document = files.read_json(self.path / "manifest.json")
         document["status"] = "complete"
         document["finished_at"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        document["took_s"] = round(time.monotonic() - self.began_s, 3)
         files.write_json(self.path / "manifest.json", document)
 
 

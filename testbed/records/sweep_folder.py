@@ -66,10 +66,12 @@ class SweepFolder:
         return "error" not in files.read_json(folder / "facts.json")
 
     def took_s(self, run: str) -> float:
-        """Seconds of wall time that a finished run took, its plan left out."""
+        """Seconds that a finished run took, its plan left out."""
         manifest = files.read_json(self.runs / run / "manifest.json")
+        if "took_s" in manifest:
+            return float(manifest["took_s"])
         began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started_at", "finished_at"))
-        return (ended - began).total_seconds()
+        return max((ended - began).total_seconds(), 0.0)  # the machine's clock may have been set meanwhile
 
     def verdict(self, run: str) -> str:
         """The verdict on a finished run."""

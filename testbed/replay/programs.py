@@ -56,8 +56,17 @@ class Programs:
             self._known(number)
             self._tail[number] = (self._tail[number] + text)[-_TAIL:]
             if self._logs is not None:
-                with (self._logs / self._log_name(number)).open("a", encoding="utf-8") as log:
-                    log.write(text)
+                self._write(self._logs / self._log_name(number), text)
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        try:
+            with path.open("a", encoding="utf-8") as log:
+                log.write(text)
+        except OSError as error:
+            raise ReplayError(
+                f"{path}: cannot be written ({error.strerror}); expected room and permission there"
+            ) from None
 
     def on_exited(self, _link: ActorLink, rows: list[tuple[int, int]]) -> None:
         """Programs have ended."""

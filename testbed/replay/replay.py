@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from testbed.actor import endpoint
+from testbed.interrupts import held_back
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import Connect
@@ -98,11 +99,12 @@ def replay(
                 onlooker.standing(coordinator.standing())
     except BaseException as error:
         failed_s = coordinator.elapsed_s()
-        with contextlib.suppress(Exception):  # whatever else goes wrong now, the first error is the one to tell
-            coordinator.give_up(error)
-        kept = coordinator.outcome()
-        kept.facts["failed_s"] = failed_s
-        vars(error)[_OUTCOME] = kept
+        with held_back():
+            with contextlib.suppress(Exception):  # whatever else goes wrong now, the first error is the one to tell
+                coordinator.give_up(error)
+            kept = coordinator.outcome()
+            kept.facts["failed_s"] = failed_s
+            vars(error)[_OUTCOME] = kept
         raise
     finally:
         aside.close()
@@ -111,9 +113,15 @@ def replay(
 
 
 def outcome_so_far(error: BaseException) -> Outcome | None:
-    """What had happened when `replay` raised this; None where it did not come that far."""
-    outcome = vars(error).get(_OUTCOME)
-    return outcome if isinstance(outcome, Outcome) else None
+    """What had happened when `replay` raised this, or an error that this one came on top of; None where it did not
+    come that far."""
+    seen: BaseException | None = error
+    while seen is not None:
+        outcome = vars(seen).get(_OUTCOME)
+        if isinstance(outcome, Outcome):
+            return outcome
+        seen = seen.__context__
+    return None
 
 
 def _tell_nobody(_phase: str) -> None:

@@ -69,6 +69,17 @@ def test_output_without_end_is_bounded(actors: Actors, tmp_path: Path) -> None:
     assert log.endswith("[what it printed beyond 1000000 bytes is left out]\n")
 
 
+def test_output_for_which_the_disk_has_no_room_ends_the_run_with_an_error(actors: Actors, tmp_path: Path) -> None:
+    log = tmp_path / "application-0-h0.log"
+    log.symlink_to("/dev/full")
+    with pytest.raises(ReplayError) as caught:
+        run(actors, tmp_path, Program(0, ("/bin/echo", "words")))
+    assert str(caught.value) == (
+        f"{log}: cannot be written (No space left on device); expected room and permission there"
+    )
+    assert outcome_so_far(caught.value) is not None
+
+
 def test_the_documented_example_does_what_it_says(actors: Actors, tmp_path: Path) -> None:
     text = (ROOT / "docs/coflow-api.md").read_text()
     example = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]

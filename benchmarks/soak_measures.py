@@ -1,0 +1,101 @@
+"""What a run could leave behind, counted: in this process, on the machine, and in the daemons that are kept."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from testbed.emulation import names
+from testbed.emulation.docker_service import DATA_ROOT, connect, daemon_pid, find_daemon
+from testbed.emulation.image import CACHE
+from testbed.emulation.netns import NAMED
+from testbed.emulation.owner import processes_with_argument, with_descendants
+
+ALLOWED: dict[str, float] = {
+    "memory, MB": 2.0,
+    "open files": 0.5,
+    "threads": 0.5,
+    "objects, thousands": 5.0,
+    "processes": 0.5,
+    "containers": 0.5,
+    "network namespaces": 0.5,
+    "links": 0.5,
+    "mounts": 0.5,
+    "control groups": 0.5,
+    "kernel memory, MB": 20.0,
+    "state, KB": 50.0,  # most of it is the log of dockerd, which begins anew at 256 KB
+    "Docker's files, KB": 200.0,
+    "cache, KB": 1.0,
+    "temporary files, KB": 1.0,
+    "dockerd, MB": 5.0,
+    "containerd, MB": 5.0,
+}
+"""Figure -> growth in 100 runs that counts as none."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def take() -> dict[str, float]:
+    """All figures, now."""
+    gc.collect()
+    daemon = daemon_pid()
+    ours = with_descendants([os.getpid(), *([daemon] if daemon else [])])
+    return {
+        "memory, MB": _resident_mb(os.getpid()),
+        "open files": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+        "objects, thousands": len(gc.get_objects()) / 1e3,
+        "processes": len(set(ours) | set(processes_with_argument(str(names.RUNTIME)))),
+        "containers": _containers(),
+        "network namespaces": len(list(NAMED.iterdir())) if NAMED.is_dir() else 0,
+        "links": len(os.listdir("/sys/class/net")),
+        "mounts": len(Path("/proc/self/mountinfo").read_text().splitlines()),
+        "control groups": sum(1 for _ in os.walk("/sys/fs/cgroup")),
+        "kernel memory, MB": _unreclaimable_mb(),
+        "state, KB": _size_kb([names.RUNTIME]),
+        "Docker's files, KB": _size_kb([DATA_ROOT]),
+        "cache, KB": _size_kb(CACHE.glob("actor-root*")),
+        "temporary files, KB": _size_kb([Path(tempfile.gettempdir())]),
+        "dockerd, MB": _resident_mb(daemon) if daemon else 0.0,
+        "containerd, MB": sum(_resident_mb(pid) for pid in ours if _name(pid) == "containerd"),
+    }
+
+
+def _resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has ended
+        return ""
+
+
+def _containers() -> int:
+    socket = find_daemon()
+    if socket is None:
+        return 0
+    with connect(socket) as client:
+        return len(client.containers(all=True))
+
+
+def _unreclaimable_mb() -> float:
+    facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(facts["SUnreclaim"].split()[0]) * 1024 / 1e6
+
+
+def _size_kb(paths: Iterable[Path]) -> float:
+    """What files take on the disk."""
+    total = 0
+    for path in paths:
+        inner = [Path(folder) / name for folder, _, files in os.walk(path) for name in files]
+        for file in [path, *inner]:
+            try:
+                total += os.lstat(file).st_blocks * 512
+            except FileNotFoundError:  # gone meanwhile
+                continue
+    return total / 1e3
