@@ -1,8 +1,9 @@
 """Cases whose CCTs are known (worked examples, two bottlenecks, preemption), measured beside what is computed.
 
 As root: `.venv/bin/python benchmarks/known_answers.py [--enforcement pacing queue] [--only worked-example-a ...]
-[--repeats 3] [--json]`. Computed is the exact fluid simulation of the same plan under the same enforcement; measured is
-the median of the repeats. `queue` alone enforces order and sharing between classes: sebf's rates are then not MADD's.
+[--repeats 3] [--datapath router] [--json]`. Computed is the exact fluid simulation of the same plan under the same
+enforcement; measured is the median of the repeats. `queue` alone enforces order and sharing between classes: sebf's
+rates are then not MADD's.
 """
 
 from __future__ import annotations
@@ -65,13 +66,14 @@ def main() -> None:
     parser.add_argument("--enforcement", nargs="+", default=["pacing", "queue"], help="such as pacing+queue")
     parser.add_argument("--only", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--datapath", default="auto", help="as in a topology file, such as router")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with docker_daemon("known answers"):
         for case in options.only:
             for enforcement in options.enforcement:
                 ways = enforcement.replace("+", ", ")
-                overrides = [f"enforcement=[{ways}]", "vary={}"]
+                overrides = [f"enforcement=[{ways}]", "vary={}", f"topology.datapath={options.datapath}"]
                 for plan in make_plans(load_experiment(ROOT / f"experiments/{case}.yml", overrides)):
                     for row in measure(plan, options.repeats):
                         if options.json:

@@ -39,7 +39,9 @@ from testbed.rules.flow_key import FlowKey
 from testbed.scheduling.base import Scheduler
 
 DELTA_S = 0.01
-"""How often actors report bytes received, for a scheduler that does not say (`sync_s`)."""
+"""How often actors report bytes received, for a scheduler that does not say (`sync_s`) ..."""
+_REPORTS_PER_S = 3200
+"""... unless all together would say more than this: the coordinator has one processor at most."""
 _IDLE_DELTA_S = 0.2
 """The same where nothing is enforced: it is for the display only."""
 _LEAST_DELTA_S = 0.005
@@ -87,7 +89,9 @@ class Coordinator:
         )
         self._probe = IdleProbe(plan, self._crew, port)
         self._alone = Decentralised(plan, scheduler, self._crew, self._ledger) if plan.control == "none" else None
-        needed_s = DELTA_S if self._decisions.holds_starts else _IDLE_DELTA_S
+        needed_s = (
+            max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S) if self._decisions.holds_starts else _IDLE_DELTA_S
+        )
         self._delta_s = max(delta_s or scheduler.sync_s or needed_s, _LEAST_DELTA_S)
         self._held = self._decisions.registered & self._decisions.holds_starts
         self._planned: deque[Arrival] = deque(self._arrivals.planned)
