@@ -326,7 +326,7 @@ def test_a_missing_actor_is_named(actors: Actors, monkeypatch: pytest.MonkeyPatc
         (b"\x00garbage\n", "its actor is gone: expected one JSON object per line, found '\\x00garbage'"),
         (
             b'{"hello": "actor", "version": 7}\n',
-            "its actor speaks version 7 of the control protocol, this coordinator 1; "
+            "its actor speaks version 7 of the control protocol, this coordinator 2; "
             "rebuild the actor image (or restart the actors)",
         ),
         (
