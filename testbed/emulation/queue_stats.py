@@ -55,13 +55,16 @@ class QueueStats:
         self._socket, self._numbers = self._open() if namespace is None else inside(namespace, self._open)
 
     def links(self) -> list[QueueFigures]:
-        """The whole queueing of each interface (its HTB 1:), in the order in which they were named."""
+        """The whole queueing of each interface (its HTB 1:), in the order in which they were named.
+
+        All 0, and without a kind, where the interface or its HTB is gone.
+        """
         self._socket.send(b"".join(_request(number, LINK_HANDLE, _ECHO) for number in self._numbers))
         found: dict[int, QueueFigures] = {}
         for _ in self._numbers:
-            for figures in self._answers():
+            for figures in _Answers(self._receive()):
                 found[figures.interface] = figures
-        return [found[number] for number in self._numbers]
+        return [found.get(number, QueueFigures(number, "", 0, 0)) for number in self._numbers]
 
     def queues(self) -> dict[str, list[QueueFigures]]:
         """Every qdisc of each interface, by the interface's name; costs some milliseconds where flows have queues."""
@@ -70,7 +73,7 @@ class QueueStats:
         found: dict[str, list[QueueFigures]] = {name: [] for name in self.interfaces}
         done = False
         while not done:
-            for figures in (answers := _Answers(self._receive(), self._where)):
+            for figures in (answers := _Answers(self._receive())):
                 if figures.interface in names:
                     found[names[figures.interface]].append(figures)
             done = answers.done
@@ -95,9 +98,6 @@ class QueueStats:
         more = len(self.interfaces) - 1
         return f"{self.interfaces[0]}{f' and {more} more' if more else ''}"
 
-    def _answers(self) -> Iterator[QueueFigures]:
-        return iter(_Answers(self._receive(), self._where))
-
     def _receive(self) -> bytes:
         try:
             return self._socket.recv(_ANSWER_BYTES)
@@ -106,26 +106,22 @@ class QueueStats:
 
 
 class _Answers:
-    """The figures in one datagram of the kernel; `done` once its last part has been read."""
+    """The figures in one datagram of the kernel, none in one that says what is not there.
 
-    def __init__(self, datagram: bytes, where: str) -> None:
+    `done` once the last part of a list has been read.
+    """
+
+    def __init__(self, datagram: bytes) -> None:
         self._datagram = datagram
-        self._where = where
         self.done = False
 
     def __iter__(self) -> Iterator[QueueFigures]:
         place, data = 0, self._datagram
         while place + _HEADER.size <= len(data):
             length, kind, *_ = _HEADER.unpack_from(data, place)
-            if kind == _DONE:
+            if kind in (_DONE, _ERROR):
                 self.done = True
                 return
-            if kind == _ERROR:
-                (code,) = struct.unpack_from("=i", data, place + _HEADER.size)
-                raise EmulationError(
-                    f"queues of {self._where}: the kernel refuses figures (error {-code}); an interface or its queue "
-                    "is gone: something else configures it"
-                )
             if kind == _NEWQDISC:
                 yield _figures(data, place + _HEADER.size, place + length)
             place += length + 3 & ~3

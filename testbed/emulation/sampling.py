@@ -18,8 +18,10 @@ from testbed.plan import Plan
 from testbed.replay.onlooker import Onlooker
 
 SAMPLE_S = 0.25
-PROCESSORS_EVERY = 4
-"""Samples of the ports for each reading of the processors."""
+PROCESSORS_S = 1.0
+BUDGET = 0.025
+"""Of a processor, that reading ports and queues may take; with very many ports they are read less often."""
+_BUDGET_AT_START_S = 0.02
 MOST_DEPARTURES = 4096
 """Frames of a run whose departure is noted, in windows of one sample."""
 _LONG_QUEUE_FRAMES = 4
@@ -38,11 +40,23 @@ class Samples:
         self._ports: list[tuple[Ints, Ints]] = []
         self._queues: list[tuple[Ints, Ints]] = []
         self._processors: list[tuple[float, ProcessorShares]] = []
+        self._processors_s = 0.0
+        self._skipped = False
+        self._drops: pd.DataFrame | None = None
         self._cpu_s = 0.0
 
     def take(self, at_s: float) -> None:
-        """Note what the counters say now, `at_s` seconds after the start."""
+        """Note what the counters say now, `at_s` seconds after the start, or nothing where that costs too much."""
         began = time.thread_time()
+        if at_s - self._processors_s > PROCESSORS_S - SAMPLE_S / 2:
+            self._processors.append((at_s, self._meter.read()))
+            self._processors_s = at_s
+        self._skipped = self._cpu_s > BUDGET * at_s + _BUDGET_AT_START_S
+        if not self._skipped:
+            self._look(at_s)
+        self._cpu_s += time.thread_time() - began
+
+    def _look(self, at_s: float) -> None:
         sent, received = self._network.port_counters()
         read_s = time.monotonic()
         backlog, drops = self._network.queues.read()
@@ -52,9 +66,14 @@ class Samples:
         self._queues.append((backlog, drops))
         if self._onlooker is not None:
             self._onlooker.ports(at_s, sent)
-        if len(self._ports) % PROCESSORS_EVERY == 0:
-            self._processors.append((at_s, self._meter.read()))
-        self._cpu_s += time.thread_time() - began
+
+    def end(self, start_ns: int) -> None:
+        """The last look of a run that began at an instant of CLOCK_MONOTONIC, before the network goes down."""
+        if self._skipped:
+            self._look((time.monotonic_ns() - start_ns) / 1e9)
+        queues = self._network.queues
+        full, (_, drops) = queues.full_drops(), queues.read()
+        self._drops = pd.DataFrame({"link": np.arange(len(full)), "drops": drops, "full": full})
 
     def add_to(self, outcome: Outcome) -> None:
         """Put the series into an outcome."""
@@ -70,13 +89,9 @@ class Samples:
             )
         outcome.samples["processors"] = pd.DataFrame([{"at_s": at_s, **vars(s)} for at_s, s in self._processors])
         outcome.samples["departures"] = self._departures.table()
+        if self._drops is not None:
+            outcome.samples["drops"] = self._drops
         outcome.facts["sampling_cpu_s"] = self._cpu_s
-
-    def end(self, outcome: Outcome) -> None:
-        """Look a last time at what is too much to read while the run goes; before the network goes down."""
-        queues = self._network.queues
-        full, (_, drops) = queues.full_drops(), queues.read()
-        outcome.samples["drops"] = pd.DataFrame({"link": np.arange(len(full)), "drops": drops, "full": full})
 
     def close(self) -> None:
         """Take away the tap that may still be there."""

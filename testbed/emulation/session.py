@@ -20,6 +20,7 @@ from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.router_edges import marks_at_edge
 from testbed.emulation.sampling import SAMPLE_S, Samples
 from testbed.emulation.turns import shorten_turns
+from testbed.errors import EmulationError
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import Connect
@@ -129,8 +130,9 @@ def _replay(
             samples.add_to(kept)
         raise
     outcome.facts |= {"forwarding_processor": processor, "short_turns": short_turns}
+    with contextlib.suppress(EmulationError):  # the run is over: what cannot be read any more is unmeasured
+        samples.end(outcome.facts["start_monotonic_ns"])
     samples.add_to(outcome)
-    samples.end(outcome)
     return outcome
 
 

@@ -94,14 +94,19 @@ def _random_spreads(size: Ints, choices: list[Ints], links: int) -> Floats:
 
 
 def _planned_bytes(evidence: Evidence) -> Floats:
-    """Per link, whole frames in bytes: of the data that flows sent, and of acknowledgements, one per two segments."""
-    plan, sent = evidence.plan, evidence.outcome.sent_bytes.astype(np.float64)
+    """Per link, whole frames in bytes: of the data that flows sent, and of acknowledgements, one per two segments.
+
+    Segments that were sent again are taken to have been lost behind the core: most queues that are full are there.
+    """
+    plan, outcome = evidence.plan, evidence.outcome
+    sent = outcome.sent_bytes.astype(np.float64)
     links, flows = plan.fabric.links, plan.flows
     number = {(link.source, link.target): i for i, link in enumerate(links)}
     opposite = np.array([number[link.target, link.source] for link in links], dtype=np.int64)
     segments = np.ceil(sent / (plan.fabric.mtu - IP_TCP_HEADERS))
+    data = sent + segments * _ACKNOWLEDGEMENT + outcome.retransmits * (plan.fabric.mtu + ETHERNET_HEADER)
     hops = np.diff(flows.path_ptr)
     load = np.zeros(len(links))
-    np.add.at(load, flows.path_links, np.repeat(sent + segments * _ACKNOWLEDGEMENT, hops))
+    np.add.at(load, flows.path_links, np.repeat(data, hops))
     np.add.at(load, opposite[flows.path_links], np.repeat(segments * _ACKNOWLEDGEMENT / 2, hops))
     return load

@@ -20,7 +20,8 @@ RESENT_DEGRADED = 0.01
 WAITING_FRAMES = 2
 """So many full frames in a queue at a sample: the link had something to send then."""
 SATURATED_S = 2.0
-"""A queue seen at every sample for so long never ran dry for long: at four samples a second, nine in a row."""
+SATURATED_SAMPLES = 8
+"""A queue seen at so many samples in a row, for so long, was there nearly all the time."""
 SATURATED_SHARE = 0.9
 """Of its rate; the rest is for moments in which the queue was empty between two samples."""
 
@@ -107,9 +108,10 @@ def _saturated(evidence: Evidence, series: QueueSeries) -> Iterator[tuple[float,
     waiting = np.concatenate([[False], series.backlog >= least, [False]])
     turns = np.diff(waiting.astype(np.int8))
     first, behind = np.flatnonzero(turns > 0), np.flatnonzero(turns < 0)
-    for begin_s, end_s in zip(series.at_s[first], series.at_s[behind - 1], strict=True):
-        if end_s - begin_s >= SATURATED_S:
-            yield float(begin_s), float(end_s)
+    for begin, end in zip(first.tolist(), (behind - 1).tolist(), strict=True):
+        begin_s, end_s = float(series.at_s[begin]), float(series.at_s[end])
+        if end_s - begin_s >= SATURATED_S and end - begin >= SATURATED_SAMPLES:
+            yield begin_s, end_s
 
 
 def _drops(evidence: Evidence, name: str) -> Drops:
