@@ -7,17 +7,18 @@ import numpy as np
 from testbed.coflow import Floats, Ints
 from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS
 from testbed.fidelity.evidence import Evidence, Unmeasured
+from testbed.fidelity.network_checks import FEW_FRAMES
 from testbed.fidelity.verdict import Check, at_most
 
 CORE_LAYERS = ("core", "spine")
 ASTRAY_DEGRADED = 0.01
 ASTRAY_INVALID = 0.03
-"""Frames differ from the estimate by single segments that were not full, acknowledgements that were joined, and
-segments that were sent again: per link well below a hundredth of its bytes."""
+"""A quiet run of the quickstart is 0.0005 off its estimate, one with 3 % of its segments sent again 0.002."""
 SPREADS = 1000
 SPREAD_QUANTILE = 0.999
 """Of the random spreads: a hash that does worse than all but one in a thousand is not one."""
 _ACKNOWLEDGEMENT = ETHERNET_HEADER + IP_TCP_HEADERS
+_SHORT_FRAMES = 4
 
 
 def balance_over_the_core(evidence: Evidence) -> Check:
@@ -45,15 +46,35 @@ def _astray(evidence: Evidence, name: str, measured: Floats, core: Ints) -> Chec
     if not planned[core].any():
         raise Unmeasured(name, "no flow was to cross the core")
     more = (measured / measured[core].sum() - planned / planned[core].sum())[core]
+    excused = _excused_bytes(evidence, core) / measured[core].sum()
     worst = int(np.argmax(np.abs(more)))
     link = evidence.plan.fabric.links[int(core[worst])]
     return at_most(
-        name, float(np.abs(more).sum()) / 2, "of the bytes", degraded=ASTRAY_DEGRADED, invalid=ASTRAY_INVALID,
+        name, max(float(np.abs(more).sum()) / 2 - excused, 0.0), "of the bytes",
+        degraded=ASTRAY_DEGRADED, invalid=ASTRAY_INVALID,
         words=f"flows took other paths than planned, most of all on link {link.name}, which had "
         f"{abs(more[worst]) * 100:.3g} % of the core's bytes {'more' if more[worst] > 0 else 'less'} than planned: "
         "a switch's rules differ from the plan's; run `testbed clean` and repeat the run, and report it with its logs",
-        details={"links": float(len(core))},
+        details={"links": float(len(core)), "excused": float(excused)},
     )  # fmt: skip
+
+
+def _excused_bytes(evidence: Evidence, core: Ints) -> float:
+    """What the estimate of planned bytes may miss: some short frames per flow (the end of its connection, single
+    acknowledgements), what flows that were cut had not sent by the last sample, and control messages that are in-band.
+    """
+    plan, facts = evidence.plan, evidence.outcome.facts
+    owner = np.repeat(np.arange(len(plan.flows)), np.diff(plan.flows.path_ptr))
+    crossing = np.unique(owner[np.isin(plan.flows.path_links, core)])
+    waiting = float(max((plan.fabric.links[i].buffer_bytes for i in core), default=0))
+    cut = np.count_nonzero(~evidence.finished[crossing])
+    control = facts.get("control_sent_bytes", 0) + facts.get("control_received_bytes", 0)
+    return float(
+        _SHORT_FRAMES * _ACKNOWLEDGEMENT * len(crossing)
+        + FEW_FRAMES * (plan.fabric.mtu + ETHERNET_HEADER)
+        + waiting * cut
+        + (control if plan.control == "in-band" else 0)
+    )
 
 
 def _spread(evidence: Evidence, name: str, measured: Floats, up: Ints) -> Check:

@@ -30,7 +30,8 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
     """Frames that a node lost though no queue of its ports was full, of those that it was given: the worst node.
 
     At a switch none of whose queues was full, what came in and went out nowhere; at any port, what it dropped beside
-    the frames that found its queue full. Up to 3 frames do not count.
+    the frames that found its queue full. Up to 3 frames do not count, nor what is meant to be lost: at a link that has
+    a loss, and at the switches of hosts where these have meters.
     """
     name = "loss without a full queue"
     fabric, drops = evidence.plan.fabric, _drops(evidence, name)
@@ -40,7 +41,7 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
         out = [i for i, link in enumerate(fabric.links) if link.source == node.name]
         given = _frames_given(evidence, node, frame_bytes)
         frames = float(drops.stray[out].sum())
-        if not node.is_host and not drops.full[out].any():
+        if not (node.is_host or drops.full[out].any() or _is_to_lose(evidence, node, out)):
             frames = max(frames, _frames_missing(evidence, node, frame_bytes))
         if given > 0:
             lost[node.name] = (frames / given if frames > FEW_FRAMES else 0.0, frames)
@@ -62,6 +63,8 @@ def sent_again_without_a_full_queue(evidence: Evidence) -> Check:
     """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full."""
     name = "sent again without a full queue"
     drops, outcome = _drops(evidence, name), evidence.outcome
+    if "meter" in evidence.plan.enforcement:
+        raise Unmeasured(name, "meters drop frames of flows that go beyond their rates")
     clear = _on_clear_paths(evidence, drops.full > 0)
     if not clear.any():
         raise Unmeasured(name, "every flow had a full queue on its path, or may have had one")
@@ -120,6 +123,12 @@ def _drops(evidence: Evidence, name: str) -> Drops:
     if not evidence.ports:
         raise Unmeasured(name, "the port counters were not sampled")
     return evidence.drops
+
+
+def _is_to_lose(evidence: Evidence, switch: Node, out: list[int]) -> bool:
+    links, hosts = evidence.plan.fabric.links, {node.name for node in evidence.plan.fabric.hosts}
+    metered = "meter" in evidence.plan.enforcement and any(links[i].target in hosts for i in out)
+    return metered or any(links[i].loss > 0 for i in out)
 
 
 def _frames_given(evidence: Evidence, node: Node, frame_bytes: int) -> float:

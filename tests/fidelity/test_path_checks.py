@@ -29,7 +29,8 @@ def test_flows_on_other_paths_than_planned_are_caught(share: float, expected: st
     move(outcome, share)
     found = check(assessed(plan, outcome), BALANCE)
     moved, both = 2.0, 4.5  # MB by s1, and over the core
-    assert (found.verdict, found.figure) == (expected, pytest.approx(share * moved / both, rel=0.05, abs=1e-3))
+    assert found.verdict == expected
+    assert found.figure + found.details["excused"] == pytest.approx(share * moved / both, rel=0.05, abs=1e-3)
     if expected == "invalid":
         assert found.words.startswith("flows took other paths than planned, most of all on link ")
         assert found.words.endswith(
@@ -46,6 +47,19 @@ def test_flows_that_were_cut_are_held_against_what_they_sent() -> None:
     finished.sent_bytes[1] = 200_000
     outcome.samples["ports"] = port_samples(plan, finished, acknowledged=True)
     assert check(assessed(plan, outcome), BALANCE).verdict == "valid"
+
+
+def test_what_flows_that_were_cut_and_messages_in_band_may_add_is_excused() -> None:
+    plan, outcome = good_run()
+    move(outcome, 0.04)
+    outcome.facts["control_sent_bytes"] = 200_000
+    before = check(assessed(plan, outcome), BALANCE)
+    assert before.verdict == "degraded"
+    assert check(assessed(replace(plan, control="in-band"), outcome), BALANCE).verdict == "valid"
+    outcome.finish_s[1], outcome.reason[1] = np.nan, "cut"
+    after = check(assessed(plan, outcome), BALANCE)
+    core = 2 * (4_500_000 * 1.025 + 4_500_000 / 1448 * 33 * 1.025)
+    assert after.details["excused"] - before.details["excused"] == pytest.approx(64_000 / core, rel=0.02)
 
 
 def hashed(ways: list[int]) -> tuple[Plan, Outcome]:

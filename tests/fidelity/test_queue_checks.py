@@ -153,3 +153,15 @@ def test_a_queue_that_is_seen_for_a_moment_says_nothing_about_the_rate() -> None
     plan, outcome = good_run()
     saturate(outcome, 0.5, samples=15)
     assert assessed(plan, outcome).unmeasured[SATURATED] == "no link had a queue at every sample for 2 s"
+
+
+def test_what_is_meant_to_be_lost_is_not_held_against_a_switch() -> None:
+    plan, outcome = good_run()
+    switch_loses(outcome, 0.05)
+    assert check(assessed(plan, outcome), LOSS).verdict == "invalid"
+    metered = assessed(replace(plan, enforcement=("meter",)), outcome)
+    assert check(metered, LOSS).verdict == "valid"
+    assert metered.unmeasured[AGAIN] == "meters drop frames of flows that go beyond their rates"
+    links = tuple(replace(link, loss=0.05) if link.source == "l0" else link for link in plan.fabric.links)
+    lossy = replace(plan, fabric=replace(plan.fabric, links=links))
+    assert check(assessed(lossy, outcome), LOSS).verdict == "valid"
