@@ -35,7 +35,7 @@ def actor_stall(evidence: Evidence) -> Check:
     """How late a timer of any actor was at worst: an actor that was stopped shows there, however short of timers."""
     name = "actor stall, longest"
     timers = _timers(evidence, name)
-    row = timers.loc[timers["late_s"].idxmax()]
+    row = timers.iloc[int(timers["late_s"].to_numpy().argmax())]
     return at_most(
         name, float(row["late_s"]) * 1e3, "ms", degraded=STALL_LIMIT_S * 1e3,
         words=f"the actor of {row['host']} stood still for that long in mid-run, and its flows with it: the machine "

@@ -135,8 +135,10 @@ def _frames_given(evidence: Evidence, node: Node, frame_bytes: int) -> float:
     """Full frames that came into a switch, or that a host sent."""
     links = evidence.plan.fabric.links
     if node.is_host:
-        return sum(one.sent[-1] for one in evidence.ports if links[one.link].source == node.name) / frame_bytes
-    return sum(one.received[-1] for one in evidence.ports if links[one.link].target == node.name) / frame_bytes
+        given = sum(one.sent[-1] for one in evidence.ports if links[one.link].source == node.name)
+    else:
+        given = sum(one.received[-1] for one in evidence.ports if links[one.link].target == node.name)
+    return float(given) / frame_bytes
 
 
 def _frames_missing(evidence: Evidence, switch: Node, frame_bytes: int) -> float:
