@@ -7,6 +7,8 @@ import select
 import time
 from collections.abc import Callable
 
+from testbed.actor.lateness import Lateness
+
 _EVENTS_AT_ONCE = 256
 _LONGEST_WAIT_S = 3600.0
 
@@ -14,10 +16,12 @@ _LONGEST_WAIT_S = 3600.0
 class Timer:
     """A callback due at an instant of CLOCK_MONOTONIC; `cancel` makes it never run."""
 
-    __slots__ = ("_callback", "due_ns")
+    __slots__ = ("_callback", "due_ns", "to_come")
 
-    def __init__(self, due_ns: int, callback: Callable[[], None]) -> None:
+    def __init__(self, due_ns: int, callback: Callable[[], None], to_come: bool = True) -> None:
         self.due_ns = due_ns
+        self.to_come = to_come
+        """Whether its instant was still to come when it was set: only then it can be late."""
         self._callback: Callable[[], None] | None = callback
 
     def __lt__(self, other: Timer) -> bool:
@@ -47,6 +51,8 @@ class Loop:
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._timers: list[Timer] = []
         self._running = False
+        self.lateness = Lateness()
+        """How late timers ran that were set for an instant to come."""
         self.after_each: Callable[[], None] | None = None
         """Called at the end of each round that did something: the place to send what the round produced."""
 
@@ -65,7 +71,7 @@ class Loop:
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back at an instant of CLOCK_MONOTONIC, or in the next round where that is past."""
-        timer = Timer(due_ns, callback)
+        timer = Timer(due_ns, callback, due_ns > time.monotonic_ns())
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -107,4 +113,7 @@ class Loop:
             return
         now = time.monotonic_ns()
         while timers and timers[0].due_ns <= now:
-            heapq.heappop(timers).run()
+            timer = heapq.heappop(timers)
+            if timer.to_come and not timer.cancelled:
+                self.lateness.note(now - timer.due_ns)
+            timer.run()

@@ -57,6 +57,7 @@ class Actor:
             "reply": self._reply,
             "run": self._run_program,
             "ping": self._ping,
+            "lateness": self._lateness,
             "stop": self._stop,
             "shutdown": self._shutdown,
         }
@@ -252,6 +253,10 @@ class Actor:
 
     def _ping(self, message: dict[str, Any]) -> None:
         self._say({"pong": fields.whole("ping", message["ping"]), "cpu_ns": time.process_time_ns()})
+
+    def _lateness(self, _: dict[str, Any]) -> None:
+        """How late this actor's timers were since the last time it was asked."""
+        self._say({"lateness": self._loop.lateness.take()})
 
     def _stop(self, _: dict[str, Any]) -> None:
         """Leave all flows where they are, and tell how far each came."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-VERSION = 1
+VERSION = 2
 """Of the control protocol; both ends must have the same."""
 
 HEADER = struct.Struct("!8sQQ")

@@ -12,6 +12,7 @@ import pandas as pd
 from testbed.analysis.bins import BINS, BinLimits
 from testbed.analysis.coflows import pair, schedulers_of
 from testbed.coflow import NONE, Floats, Ints
+from testbed.fidelity.departure_checks import gaps_of
 from testbed.records.run_directory import Run
 
 SOURCES = ("emulation", "simulation")
@@ -71,6 +72,17 @@ class Agreement:
     def median_ratio(self) -> float:
         """Median of emulated / simulated."""
         return float(np.median(self.ratio))
+
+
+@dataclass(frozen=True)
+class DepartureCurve:
+    """Times between departures at saturated links of a scheduler's emulated runs, as multiples of the ideal."""
+
+    scheduler: str
+    ratio: Floats
+    """Sorted, from 0 on."""
+    longer: Floats
+    """Per ratio, share of the gaps that are longer."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,21 @@ def agreements(coflows: pd.DataFrame, baseline: str | None) -> list[Agreement]:
             columns = (pairs[name].to_numpy() for name in ("coflow", "gamma_s", "baseline_s", "cct_s"))
             result.append(Agreement(scheduler, *columns))
     return result
+
+
+def departure_curves(runs: Sequence[Run], baseline: str | None) -> list[DepartureCurve]:
+    """Gaps between departures over their ideal, all emulated runs of a scheduler together; none where not noted."""
+    ratios: dict[str, list[Floats]] = {}
+    for run in runs:
+        if run.source == "emulation" and "departures" in run.samples:
+            gaps = gaps_of(run.plan.fabric, run.samples["departures"])
+            if len(gaps.measured_s):
+                ratios.setdefault(run.scheduler, []).append(gaps.measured_s / gaps.ideal_s)
+    curves = []
+    for scheduler in sorted(ratios, key=lambda name: (name != baseline, name)):
+        ratio, share = cumulative(np.concatenate(ratios[scheduler]))
+        curves.append(DepartureCurve(scheduler, np.concatenate([[0.0], ratio]), np.concatenate([[1.0], 1 - share])))
+    return curves
 
 
 def gantt(run: Run, labelled: int = 8) -> Gantt:

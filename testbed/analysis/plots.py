@@ -15,6 +15,7 @@ from testbed.analysis import figure_data
 from testbed.analysis.bins import BinLimits, bin_limits, size_scale
 from testbed.analysis.coflows import coflow_frame, find_baseline, schedulers_of
 from testbed.analysis.plot_cct import draw_agreement, draw_cct_boxes, draw_cct_curves, draw_factors
+from testbed.analysis.plot_departures import draw_departures
 from testbed.analysis.plot_style import Look, looks, styled
 from testbed.analysis.plot_time import draw_gantt, draw_utilisation
 from testbed.errors import RecordsError
@@ -96,6 +97,11 @@ def _utilisation(shown: Shown) -> Figure | str:
     return draw_utilisation(maps[:MOST_PANELS], name_repeat=shown.repeated)
 
 
+def _departures(shown: Shown) -> Figure | str:
+    curves = figure_data.departure_curves(shown.runs, shown.baseline)
+    return draw_departures(curves, shown.look) if curves else "no departures from a saturated link were noted"
+
+
 FIGURES: dict[str, Drawing] = {
     "cct-cdf": _cct_cdf,
     "cct-by-bin": _cct_by_bin,
@@ -104,6 +110,7 @@ FIGURES: dict[str, Drawing] = {
     "gantt-emulation": _gantt("emulation"),
     "gantt-simulation": _gantt("simulation"),
     "link-utilisation": _utilisation,
+    "departures": _departures,
 }
 """Name of the file -> how it is drawn."""
 

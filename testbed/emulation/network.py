@@ -36,6 +36,7 @@ from testbed.emulation.names import make_names
 from testbed.emulation.open_vswitch import OpenVSwitch
 from testbed.emulation.owner import start_time
 from testbed.emulation.parallel import in_parallel
+from testbed.emulation.port_queues import PortQueues
 from testbed.emulation.port_trees import PortTree, port_tree
 from testbed.emulation.router_edges import RouterEdges
 from testbed.emulation.routers import Routers
@@ -152,6 +153,11 @@ class EmulatedNetwork:
         """Per link, bytes (whole frames) sent at its source's end and received at its target's end, since bring-up."""
         return self._counters.read()
 
+    @property
+    def queues(self) -> PortQueues:
+        """The queues of all ports, for one thread at a time."""
+        return self._queues
+
     def pids(self) -> list[int]:
         """The first process of each host, and the switch daemons that were started for this run."""
         return [*(host.pid for host in self.hosts), *self._switches.pids()]
@@ -205,8 +211,11 @@ class EmulatedNetwork:
         with self._phase("mininet"):
             self._mininet = self._make_mininet()
         pids = [host.pid for host in self.hosts]
-        self._counters = PortCounters(self._cables, len(self.plan.fabric.links), pids, self._switches.namespace)
+        ports = self._cables, len(self.plan.fabric.links), pids, self._switches.namespace
+        self._counters = PortCounters(*ports)
         self._services.callback(self._counters.close)
+        self._queues = PortQueues(*ports)
+        self._services.callback(self._queues.close)
         self.check_alive()
         self._log(f"network up in {time.monotonic() - began:.2f} s: {self.datapath}, {self._phase_words('')}")
 

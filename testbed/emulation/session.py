@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from testbed.actor import endpoint
-from testbed.coflow import Ints
 from testbed.emulation.affinity import kept_apart
 from testbed.emulation.containers import ACTOR_COMMAND, IN_BAND_COMMAND
 from testbed.emulation.controller_process import ControllerProcess
 from testbed.emulation.edges import ChangeSwitches, Edges
 from testbed.emulation.netns import inside
 from testbed.emulation.network import EmulatedNetwork
-from testbed.emulation.processors import ProcessorMeter, ProcessorShares
 from testbed.emulation.router_edges import marks_at_edge
+from testbed.emulation.sampling import SAMPLE_S, Samples
 from testbed.emulation.turns import shorten_turns
+from testbed.errors import EmulationError
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import Connect
@@ -30,10 +29,6 @@ from testbed.replay.progress import Progress
 from testbed.replay.replay import outcome_so_far, replay
 from testbed.replay.setup import CONTROL_PORT
 from testbed.rules.edge import Change
-
-SAMPLE_S = 0.25
-PROCESSORS_EVERY = 4
-"""Samples of the ports for each reading of the processors."""
 
 
 def emulate(
@@ -99,7 +94,7 @@ def _replay(
     logs: Path,
 ) -> Outcome:
     ours = [*(controller.pid for controller in controllers), *network.pids()]
-    samples = _Samples(network, [os.getpid(), *ours], onlooker)
+    samples = Samples(network, [os.getpid(), *ours], onlooker)
 
     def check_alive() -> None:
         network.check_alive()
@@ -111,6 +106,7 @@ def _replay(
     short_turns = forwarding is not None and shorten_turns(host.pid for host in network.hosts)
     try:
         with (
+            contextlib.closing(samples),
             kept_apart(forwarding, [pid for pid in ours if pid != forwarding]) as processor,
             _edges(plan, network, controllers) as change_edges,
         ):
@@ -134,6 +130,8 @@ def _replay(
             samples.add_to(kept)
         raise
     outcome.facts |= {"forwarding_processor": processor, "short_turns": short_turns}
+    with contextlib.suppress(EmulationError):  # the run is over: what cannot be read any more is unmeasured
+        samples.end(outcome.facts["start_monotonic_ns"])
     samples.add_to(outcome)
     return outcome
 
@@ -171,39 +169,6 @@ def _control(plan: Plan, network: EmulatedNetwork) -> tuple[list[str], Connect]:
         return inside(network.hosts[0].pid, lambda: endpoint.connect(where, timeout_s))
 
     return [f"{host.address.primary}:{CONTROL_PORT}" for host in network.hosts], connect
-
-
-class _Samples:
-    """Port counters and processor shares over the run."""
-
-    def __init__(self, network: EmulatedNetwork, own: list[int], onlooker: Onlooker | None) -> None:
-        self._network = network
-        self._onlooker = onlooker
-        self._meter = ProcessorMeter([*own, *(onlooker.pids if onlooker is not None else ())])
-        self._ports: list[tuple[float, Ints, Ints]] = []
-        self._processors: list[tuple[float, ProcessorShares]] = []
-
-    def take(self, at_s: float) -> None:
-        """Note what the counters say now, `at_s` seconds after the start."""
-        sent, received = self._network.port_counters()
-        self._ports.append((at_s, sent, received))
-        if self._onlooker is not None:
-            self._onlooker.ports(at_s, sent)
-        if len(self._ports) % PROCESSORS_EVERY == 0:
-            self._processors.append((at_s, self._meter.read()))
-
-    def add_to(self, outcome: Outcome) -> None:
-        """Put the series into an outcome."""
-        links = len(self._network.plan.fabric.links)
-        outcome.samples["ports"] = pd.DataFrame(
-            {
-                "at_s": np.repeat([at_s for at_s, _, _ in self._ports], links),
-                "link": np.tile(np.arange(links), len(self._ports)),
-                "sent_bytes": np.concatenate([sent for _, sent, _ in self._ports] or [np.empty(0, np.int64)]),
-                "received_bytes": np.concatenate([got for _, _, got in self._ports] or [np.empty(0, np.int64)]),
-            }
-        )
-        outcome.samples["processors"] = pd.DataFrame([{"at_s": at_s, **vars(s)} for at_s, s in self._processors])
 
 
 def _add_facts(outcome: Outcome, network: EmulatedNetwork) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -41,6 +42,30 @@ class PortSeries:
 
 
 @dataclass(frozen=True)
+class QueueSeries:
+    """What waited at the source of one link, at each sample."""
+
+    link: int
+    at_s: Floats
+    backlog: Floats
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Frames that the port at the source of each link has dropped, in the order of the plan's links."""
+
+    all: Ints
+    full: Ints
+    """Those that found their queue full."""
+
+    @property
+    def stray(self) -> Ints:
+        """Those that did not: nothing of the testbed's drops these."""
+        stray: Ints = np.maximum(self.all - self.full, 0)
+        return stray
+
+
+@dataclass(frozen=True)
 class Evidence:
     """One run as the checks see it."""
 
@@ -63,29 +88,46 @@ class Evidence:
     @cached_property
     def ports(self) -> list[PortSeries]:
         """The samples of each link that has two or more."""
-        frame = self.outcome.samples.get("ports")
+        rows = self._by_link("ports", ("sent_bytes", "received_bytes"))
+        return [PortSeries(link, at_s, s - s[0], r - r[0]) for link, at_s, (s, r) in rows if len(at_s) >= 2]
+
+    @cached_property
+    def queues(self) -> list[QueueSeries]:
+        """The samples of each link's queue."""
+        rows = self._by_link("queues", ("backlog_bytes",))
+        return [QueueSeries(link, at_s, backlog) for link, at_s, (backlog,) in rows]
+
+    @cached_property
+    def drops(self) -> Drops | None:
+        """What ports dropped; None where it was not read."""
+        frame = self.outcome.samples.get("drops")
         if frame is None or len(frame) == 0:
-            return []
-        at_s, links = frame["at_s"].to_numpy(dtype=np.float64), self._link_numbers()
-        sent, received = (frame[name].to_numpy(dtype=np.float64) for name in ("sent_bytes", "received_bytes"))
+            return None
+        columns = np.zeros((2, len(self.plan.fabric.links)), dtype=np.int64)
+        columns[:, self.links_of("drops")] = frame[["drops", "full"]].to_numpy(dtype=np.int64).T
+        return Drops(*columns)
+
+    def _by_link(self, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, Floats, list[Floats]]]:
+        """Per link of a sample: its number, the instants in order, and the values of some columns."""
+        frame = self.outcome.samples.get(name)
+        if frame is None or len(frame) == 0:
+            return
+        at_s, links = frame["at_s"].to_numpy(dtype=np.float64), self.links_of(name)
+        values = [frame[column].to_numpy(dtype=np.float64) for column in columns]
         order = np.lexsort((at_s, links))
         starts = np.flatnonzero(np.diff(links[order], prepend=-1))
-        series = []
         for rows in np.split(order, starts[1:]):
-            if len(rows) >= 2:
-                s, r = sent[rows], received[rows]
-                series.append(PortSeries(int(links[rows[0]]), at_s[rows], s - s[0], r - r[0]))
-        return series
+            yield int(links[rows[0]]), at_s[rows], [value[rows] for value in values]
 
-    def _link_numbers(self) -> Ints:
-        """Links of the port samples as numbers; they may be given by name."""
-        column = self.outcome.samples["ports"]["link"]
+    def links_of(self, name: str) -> Ints:
+        """The links of a sample as numbers; they may be given by name."""
+        column = self.outcome.samples[name]["link"]
         if column.dtype.kind in "iu":
             return column.to_numpy(dtype=np.int64)
         number = {link.name: i for i, link in enumerate(self.plan.fabric.links)}
         unknown = sorted(set(column) - number.keys())
         if unknown:
-            raise RecordsError(f"samples 'ports': unknown link {unknown[0]!r}, expected the links of the plan")
+            raise RecordsError(f"samples {name!r}: unknown link {unknown[0]!r}, expected the links of the plan")
         return np.array([number[name] for name in column], dtype=np.int64)
 
     @cached_property

@@ -33,6 +33,32 @@ def within_configured_rate(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
+def conservation_per_port(evidence: Evidence) -> Check:
+    """What was sent at one end of a cable and received at its other, either way: the worst link, in full frames.
+
+    The counters are those of the veth itself, behind the sender's queue and before the receiver's switch: full queues
+    do not show here, nor what a datapath's own counters say. Where a link still sends at the last sample, the time
+    between reading both ends is allowed for.
+    """
+    name = "conservation per port"
+    fabric, frame = evidence.plan.fabric, evidence.plan.fabric.mtu + ETHERNET_HEADER
+    off: dict[int, float] = {}
+    for series in _ports(evidence, name):
+        apart = abs(series.sent[-1] - series.received[-1])
+        if series.sent[-1] > series.sent[-2] or series.received[-1] > series.received[-2]:
+            apart -= AHEAD_LIMIT_S * fabric.links[series.link].rate_bps / 8
+        off[series.link] = max(apart, 0.0) / frame
+    link = max(off, key=lambda number: off[number])
+    series = next(one for one in evidence.ports if one.link == link)
+    return at_most(
+        name, off[link], "frames", invalid=FEW_FRAMES,
+        words=f"link {fabric.links[link].name} sent {series.sent[-1]:.0f} bytes and {series.received[-1]:.0f} came "
+        "out: its cable lost frames, or frames came into it from elsewhere; look for other programs there, "
+        "run `testbed clean` and repeat the run",
+        details={"links": float(len(off)), "bytes": float(sum(one.sent[-1] for one in evidence.ports))},
+    )  # fmt: skip
+
+
 def delivered_of_offered(evidence: Evidence) -> Check:
     """What came out of each link's far end, of what went in; frames that were still on their way do not count.
 

@@ -29,6 +29,7 @@ from testbed.replay.enforcement.pacing import pacing_share
 from testbed.replay.enforcement.registry import make_enforcers
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.injection import Injection
+from testbed.replay.lateness import ActorLateness
 from testbed.replay.ledger import Ledger
 from testbed.replay.onlooker import Standing
 from testbed.replay.programs import APPLICATION_FOLDER, Programs
@@ -88,6 +89,7 @@ class Coordinator:
             plan, scheduler, self._ledger, self._control, self._enforcers, self._loop, self._give_up_flows, self._edges
         )
         self._probe = IdleProbe(plan, self._crew, port)
+        self._lateness = ActorLateness(self._crew)
         self._alone = Decentralised(plan, scheduler, self._crew, self._ledger) if plan.control == "none" else None
         needed_s = (
             max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S) if self._decisions.holds_starts else _IDLE_DELTA_S
@@ -118,6 +120,7 @@ class Coordinator:
                 "applications": self._injection.hear,
                 "output": self._programs.on_output,
                 "exited": self._programs.on_exited,
+                "lateness": self._lateness.on_lateness,
                 **({} if self._alone is None else self._alone.handlers),
             },
         )
@@ -137,6 +140,7 @@ class Coordinator:
                 self._probe.measure("before")
         with self._phase("rehearse"):
             self._decisions.rehearse()
+        self._lateness.begin()
 
     def run(self, deadline_s: float | None, aside: Aside) -> None:
         """The replay itself: returns when every flow that has an end has come to it. `aside` runs beside it."""
@@ -184,6 +188,7 @@ class Coordinator:
             self._control.cut(left.tolist())
             self._control.flush()
             self._crew.until(lambda: bool(np.all(ledger.closed & ledger.confirmed)), _DRAIN_S, self._what_is_open)
+            self._lateness.end()
         if probe:
             with self._phase("probe"):
                 self._probe.measure("after")
@@ -245,6 +250,7 @@ class Coordinator:
         outcome.samples.update(self._ledger.tables())
         outcome.samples["cpu"] = pd.DataFrame(self._cpu, columns=["at_s", "host", "cpu_s"])
         outcome.samples["probe"] = self._probe.table()
+        outcome.samples["lateness"] = self._lateness.table()
         sent, received = self._crew.traffic()
         pings = [ping for link in self._crew.links for ping in link.ping_s]
         outcome.facts.update(

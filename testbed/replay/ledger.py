@@ -135,6 +135,7 @@ class Ledger:
             "busy_s",
             "window_limited_s",
             "buffer_limited_s",
+            "came_twice",
         )
         scale: dict[str, Any] = {"flow": list(self.tcp)}
         for place, column in enumerate(columns):

@@ -14,7 +14,7 @@ _ROWS = {
     "allowed": "fn",
     "finished": "fnnn",
     "ended": "fnnn",
-    "done": "fnbnnnnnnn",
+    "done": "fnbnnnnnnnn",
     "errors": "Ft",
     "applications": "no",
     "output": "nt",
@@ -34,6 +34,8 @@ def check(kind: str, events: Any, flows: int) -> None:
         good = isinstance(events, list) and len(events) % 2 == 0 and _are_progress(events, flows)
     elif kind == "probed":
         good = _fits("nl", events, flows) and all(_is_count(time_ns, flows) for time_ns in events[1])
+    elif kind == "lateness":
+        good = isinstance(events, list) and all(_is_count(count, flows) for count in events)
     elif kind == "stopped":
         good = isinstance(events, dict) and all(
             _are_rows("fnn", events[end], flows) for end in ("outgoing", "incoming")

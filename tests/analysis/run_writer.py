@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from run_factory import F, finish_at, gammas_of, make_plan, port_samples
+from run_factory import F, departure_samples, finish_at, gammas_of, make_plan, port_samples
 
 from testbed.records.run_directory import Run, create, read_run
 
@@ -39,6 +39,7 @@ def writer(results: Path) -> WriteRun:
         outcome = finish_at(plan, cct_s, source)
         if source == "emulation":
             outcome.samples["ports"] = port_samples(plan, outcome)
+            outcome.samples["departures"] = departure_samples(plan)
         run = create(results, plan, source)
         run.write_outcome(outcome, gammas_of(plan))
         return read_run(run.path)

@@ -131,8 +131,13 @@ def stop(outcome: Outcome, flow: int, reason: str, received: int) -> None:
     outcome.sent_bytes[flow] = outcome.received_bytes[flow] = received
 
 
-def port_samples(plan: Plan, outcome: Outcome, every_s: float = 0.1) -> pd.DataFrame:
-    """Counters of each link as they would be if every flow ran at its mean rate: whole frames, nothing lost."""
+def port_samples(plan: Plan, outcome: Outcome, every_s: float = 0.1, *, acknowledged: bool = False) -> pd.DataFrame:
+    """Counters of each link as they would be if every flow ran at its mean rate: whole frames, nothing lost.
+
+    `acknowledged`: with an acknowledgement of 66 bytes per two segments the other way.
+    """
+    number = {(link.source, link.target): i for i, link in enumerate(plan.fabric.links)}
+    back = np.array([number[link.target, link.source] for link in plan.fabric.links])
     flows = plan.flows
     end = float(np.nanmax(outcome.finish_s))
     at_s = np.arange(0.0, end + 2 * every_s, every_s)
@@ -140,11 +145,24 @@ def port_samples(plan: Plan, outcome: Outcome, every_s: float = 0.1) -> pd.DataF
     for flow in range(len(flows)):
         start, finish = outcome.start_s[flow], outcome.finish_s[flow]
         progress = np.clip((at_s - start) / max(finish - start, 1e-9), 0, 1) * outcome.sent_bytes[flow]
-        total[:, list(flows.path(flow))] += progress[:, None]
+        path = list(flows.path(flow))
+        total[:, path] += progress[:, None]
+        if acknowledged:
+            total[:, back[path]] += progress[:, None] / (plan.fabric.mtu - 52) * 33 * CAPACITY_BPS / (RATE_BPS / 8)
     sent = np.floor(total * RATE_BPS / 8 / CAPACITY_BPS).astype(np.int64).ravel()
     names = [link.name for link in plan.fabric.links]
     return pd.DataFrame({
         "at_s": np.repeat(at_s, len(names)), "link": names * len(at_s), "sent_bytes": sent, "received_bytes": sent,
+    })  # fmt: skip
+
+
+def departure_samples(plan: Plan, frames: int = 60, stretch: float = 1.0) -> pd.DataFrame:
+    """Full frames that leave link 0 in two windows, each gap `stretch` times the ideal and by turns 1 % off."""
+    size = plan.fabric.mtu + 14
+    gaps = stretch * size * 8 / plan.fabric.links[0].rate_bps * np.where(np.arange(frames) % 2, 1.01, 0.99)
+    at_s = np.cumsum(gaps)
+    return pd.DataFrame({
+        "window": np.repeat([0, 1], frames), "link": 0, "at_s": np.concatenate([at_s, at_s + 9]), "bytes": size,
     })  # fmt: skip
 
 

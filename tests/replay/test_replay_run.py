@@ -62,9 +62,19 @@ def test_bytes_are_exact_under_the_networks_own_sharing(actors: Actors) -> None:
     assert outcome.source == "emulation"
     assert outcome.samples["starts"].allowed_s.tolist() == outcome.planned_start_s.tolist()
     assert len(outcome.samples["tcp"]) == 200
+    assert outcome.samples["tcp"]["came_twice"].between(0, outcome.samples["tcp"]["retransmits"]).all()
     assert set(outcome.samples["probe"].when) == {"before", "after"}
     assert outcome.facts["control_sent_bytes"] > 0
     assert outcome.facts["control_received_bytes"] > 0
+
+
+def test_every_actor_tells_how_late_its_timers_were(actors: Actors) -> None:
+    capped = Script(lambda view: {"cap_Bps": np.full(len(view.flow), 2e6)})
+    outcome = replay(build_plan(2, [F(1, 0, 1, 400_000)]), actors(2).sockets, scheduler=capped, port=PORT)
+    lateness = outcome.samples["lateness"]
+    assert set(lateness["host"]) == {"h0", "h1"}  # paced writes at the one, reports of progress at the other
+    assert (lateness["timers"] > 0).all()
+    assert (lateness["late_s"] > 0).all()
 
 
 def test_a_lone_shuffle_under_madd_ends_together_at_gamma(actors: Actors) -> None:
@@ -326,7 +336,7 @@ def test_a_missing_actor_is_named(actors: Actors, monkeypatch: pytest.MonkeyPatc
         (b"\x00garbage\n", "its actor is gone: expected one JSON object per line, found '\\x00garbage'"),
         (
             b'{"hello": "actor", "version": 7}\n',
-            "its actor speaks version 7 of the control protocol, this coordinator 1; "
+            "its actor speaks version 7 of the control protocol, this coordinator 2; "
             "rebuild the actor image (or restart the actors)",
         ),
         (

@@ -14,6 +14,7 @@ from testbed.analysis.coflows import schedulers_of
 from testbed.analysis.figure_data import first_runs
 from testbed.analysis.page.assembly import environment, library, resource, script_json
 from testbed.analysis.page.cct_charts import Chart, agreement_chart, cct_charts
+from testbed.analysis.page.departure_chart import departure_charts
 from testbed.analysis.page.run_charts import run_charts
 from testbed.analysis.page.run_detail import MOST_FLOWS, MOST_RUNS, run_detail
 from testbed.analysis.page.specs import colours
@@ -92,7 +93,7 @@ def _part(experiment: str, runs: Sequence[Run], summary: Summary) -> Part:
     title = summary.comparison.baseline
     shown = Shown(mine, title if any(run.scheduler == title for run in mine) else None)
     palette = colours(schedulers_of(shown.coflows, shown.baseline), shown.baseline)
-    charts = tuple(cct_charts(shown, palette))
+    charts = (*cct_charts(shown, palette), *departure_charts(shown, palette))
     return Part(experiment, mine, shown.baseline, palette, charts, agreement_chart(shown, palette))
 
 

@@ -42,7 +42,7 @@ def test_the_page_is_one_file_with_all_its_parts(write_run: WriteRun, tmp_path: 
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
     assert list(data_of(text)["charts"]) == [
         "cct-cdf-0", "cct-by-bin-emulation-0", "cct-by-bin-simulation-0", "factor-per-coflow-0",
-        "emulated-vs-simulated-0",
+        "departures-0", "emulated-vs-simulated-0",
     ]  # fmt: skip
     assert (
         text.index('id="verdict"') < text.index('id="summary"') < text.index('id="checks"') < text.index('id="specs"')
