@@ -14,7 +14,7 @@ from testbed.actor.applications import Applications
 from testbed.actor.channel import Channel
 from testbed.actor.incoming import Receiver
 from testbed.actor.jobs import Jobs
-from testbed.actor.loop import Loop
+from testbed.actor.loop import Loop, Timer
 from testbed.actor.outbox import Outbox
 from testbed.actor.outgoing import AnyOutgoing, Sender
 from testbed.actor.probe import Echo, Probe
@@ -22,6 +22,8 @@ from testbed.actor.protocol import VERSION, ProtocolError
 
 MOST_PROBES = 10_000
 """Datagrams of one probe."""
+BEAT_NS = 200_000_000
+"""A timer that does nothing, so that an actor without other timers notices, too, when it was stopped."""
 
 
 class Actor:
@@ -40,6 +42,7 @@ class Actor:
         self._echoes: list[Echo] = []
         self._probes: dict[int, Probe] = {}
         self._alone: Alone | None = None
+        self._beat: Timer | None = None
         self._channel: Channel | None = None
         self._greeted = False
         self._where = where
@@ -109,6 +112,9 @@ class Actor:
 
     def _forget_all(self) -> None:
         self._leave_alone()
+        if self._beat is not None:
+            self._beat.cancel()
+            self._beat = None
         self._jobs.kill_all()
         if self._applications is not None:
             self._applications.forget_all()
@@ -255,8 +261,13 @@ class Actor:
         self._say({"pong": fields.whole("ping", message["ping"]), "cpu_ns": time.process_time_ns()})
 
     def _lateness(self, _: dict[str, Any]) -> None:
-        """How late this actor's timers were since the last time it was asked."""
+        """How late this actor's timers were since the last time it was asked; from the first time on it has a beat."""
         self._say({"lateness": self._loop.lateness.take()})
+        if self._beat is None:
+            self._beat_on()
+
+    def _beat_on(self) -> None:
+        self._beat = self._loop.call_at(time.monotonic_ns() + BEAT_NS, self._beat_on)
 
     def _stop(self, _: dict[str, Any]) -> None:
         """Leave all flows where they are, and tell how far each came."""

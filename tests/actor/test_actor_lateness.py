@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -59,3 +60,18 @@ def test_an_actor_tells_how_late_it_was_since_it_was_last_asked(actor: Callable[
     counts = client.wait_for("lateness")
     assert all(isinstance(count, int) and count >= 0 for count in counts)
     assert sum(counts) >= 4  # the probe's own timers at least
+
+
+def test_an_actor_without_timers_of_its_own_notices_that_it_was_stopped(actor: Callable[..., Client]) -> None:
+    client = actor()
+    client.say("lateness")
+    client.wait_for("lateness")
+    client.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)  # not a wait for anything: the pause itself
+    client.process.send_signal(signal.SIGCONT)
+    client.say("lateness")
+    counts = client.wait_for("lateness")
+    while not counts:  # the question may have come before the timer's turn
+        client.say("lateness")
+        counts = client.wait_for("lateness")
+    assert least_ns(len(counts)) >= 250_000_000

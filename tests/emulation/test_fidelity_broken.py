@@ -199,7 +199,7 @@ def test_switches_that_answer_late(run: Run) -> None:
     with contextlib.ExitStack() as stack:
 
         def act(network: EmulatedNetwork) -> None:
-            stack.enter_context(stuttering(network.open_vswitch.pids(), 0.06, 0.02))
+            stack.enter_context(stuttering(network.open_vswitch.pids(), 0.15, 0.02))
 
         broken = run(act, when="prepare", spec=SPEC.replace("5 MB", "200 KB").replace("1400 ms", "100 ms"))
     assert broken.check("idle probe round trip, median").verdict in (DEGRADED, INVALID)
