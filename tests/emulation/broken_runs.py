@@ -17,7 +17,7 @@ from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.planning import make_plans
 from testbed.replay.onlooker import Standing
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.spec.reader import load_experiment
 
 SPEC = """
