@@ -18,8 +18,10 @@ from testbed.plan import Plan
 
 Flags: TypeAlias = NDArray[np.bool_]
 
-STOPPED_ON_PURPOSE = ("cut", "rejected")
+STOPPED_ON_PURPOSE = ("cut", "rejected", "fault")
 """First words of the reasons for which a scheduler or the plan ends a flow before its last byte."""
+NOT_STARTED = "not started"
+"""First words where a flow waited for one that did not finish: on purpose too, where the plan has faults."""
 
 
 class Unmeasured(Exception):  # noqa: N818  (not an error: a check that has no evidence)
@@ -81,7 +83,8 @@ class Evidence:
     @cached_property
     def stopped(self) -> Flags:
         """Per flow, whether it was ended on purpose: cut, rejected, or background when the last coflow was done."""
-        by_reason = np.array([reason.split(":")[0] in STOPPED_ON_PURPOSE for reason in self.outcome.reason], dtype=bool)
+        on_purpose = (*STOPPED_ON_PURPOSE, NOT_STARTED) if self.plan.faults else STOPPED_ON_PURPOSE
+        by_reason = np.array([reason.split(":")[0] in on_purpose for reason in self.outcome.reason], dtype=bool)
         stopped: Flags = ~self.finished & (by_reason | (self.plan.flows.bytes == ENDLESS))
         return stopped
 
