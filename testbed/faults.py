@@ -114,6 +114,10 @@ class Condition:
         return paused[flows.src] | paused[flows.dst], killed[flows.src] | killed[flows.dst]
 
 
+WHOLE = Condition()
+"""Everything works."""
+
+
 def ends_of(nodes: tuple[str, ...]) -> Ends:
     """The name of a cable by its two nodes; of a single node, that node twice."""
     first, last = sorted((nodes[0], nodes[-1]))

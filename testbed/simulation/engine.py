@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from testbed.broken import Broken
 from testbed.coflow import ENDLESS, Floats, FlowTable, Ints
 from testbed.faults import Fault
 from testbed.growth import grow, with_flows
@@ -26,7 +27,6 @@ from testbed.scheduling.classes import classes
 from testbed.scheduling.composed import Composed
 from testbed.scheduling.view import ViewBuilder
 from testbed.simulation import network, srpt_run
-from testbed.simulation.broken import Broken
 from testbed.simulation.closing import RECORDED_ROWS, close, refuse_to_stall
 from testbed.simulation.composed_run import ComposedRun, core_of
 from testbed.simulation.inner_state import CLOCK, DONE

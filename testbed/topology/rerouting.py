@@ -37,6 +37,7 @@ class Rerouting:
             if rises or not target.is_host:
                 (self._up if rises else self._down)[link.source].append(number)
         self._above: dict[str, frozenset[int]] = {}
+        self._planned_descents: dict[tuple[str, str], int | None] = {}
         self._descents: dict[tuple[str, str], int | None] = {}
         self._reached: dict[tuple[str, str], bool] = {}
         self._ways: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -45,13 +46,24 @@ class Rerouting:
         """The link up from a switch towards a core switch or spine, usable or not."""
         return next((n for n in self._up[switch] if via in self._tops(self.fabric.links[n].target)), None)
 
+    def ups(self, switch: str) -> tuple[int, ...]:
+        """All links up from a switch, usable or not."""
+        return tuple(self._up[switch])
+
     def planned_descent(self, switch: str, edge: str) -> int | None:
         """The link down from a switch towards an edge switch, usable or not."""
-        for number in self._down[switch]:
-            target = self.fabric.links[number].target
-            if target == edge or self.planned_descent(target, edge) is not None:
-                return number
-        return None
+        key = switch, edge
+        if key not in self._planned_descents:
+            links = self.fabric.links
+            self._planned_descents[key] = next(
+                (
+                    number
+                    for number in self._down[switch]
+                    if links[number].target == edge or self.planned_descent(links[number].target, edge) is not None
+                ),
+                None,
+            )
+        return self._planned_descents[key]
 
     def ways(self, switch: str, edge: str) -> tuple[int, ...]:
         """All usable links from a switch that lead to an edge switch: the one down, or those up."""
