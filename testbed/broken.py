@@ -39,6 +39,11 @@ class Broken:
         self.standing = cut_off | paused
         self.plan = replace(plan, flows=replace(flows, path_ptr=path_ptr, path_links=path_links))
 
+    @property
+    def capacity_now_Bps(self) -> Floats | None:
+        """Per link; None as long as nothing has happened."""
+        return self.condition.capacity_Bps(self.plan.fabric) if self.condition.faults else None
+
     def capacity_Bps(self, before: Floats, last: Condition) -> Floats:
         """The capacities before, with those of links that are in another condition than last."""
         now, then = (condition.capacity_Bps(self.plan.fabric) for condition in (self.condition, last))

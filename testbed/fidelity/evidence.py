@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from testbed.coflow import ENDLESS, NONE, Floats, Ints
 from testbed.completion import coflow_finish_s
 from testbed.errors import RecordsError
+from testbed.fidelity.faults import host_gammas, touched_links
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 
@@ -90,9 +91,14 @@ class Evidence:
 
     @cached_property
     def ports(self) -> list[PortSeries]:
-        """The samples of each link that has two or more."""
+        """The samples of each link that has two or more, and that no fault of the plan broke."""
         rows = self._by_link("ports", ("sent_bytes", "received_bytes"))
-        return [PortSeries(link, at_s, s - s[0], r - r[0]) for link, at_s, (s, r) in rows if len(at_s) >= 2]
+        broken = touched_links(self.plan)
+        return [
+            PortSeries(link, at_s, s - s[0], r - r[0])
+            for link, at_s, (s, r) in rows
+            if len(at_s) >= 2 and not broken[link]
+        ]
 
     @cached_property
     def queues(self) -> list[QueueSeries]:
@@ -132,6 +138,11 @@ class Evidence:
         if unknown:
             raise RecordsError(f"samples {name!r}: unknown link {unknown[0]!r}, expected the links of the plan")
         return np.array([number[name] for name in column], dtype=np.int64)
+
+    @cached_property
+    def least_gammas(self) -> Floats:
+        """Per coflow, a time that it cannot beat on any way that faults may have sent it."""
+        return host_gammas(self.plan) if self.plan.faults else self.gammas
 
     @cached_property
     def cct_s(self) -> Floats:

@@ -96,6 +96,8 @@ def forwarded_by_switches(evidence: Evidence) -> Check:
     count.
     """
     name = "forwarded / received, uncongested switches"
+    if evidence.plan.faults:
+        raise Unmeasured(name, "switches drop what was on its way to something that a fault of the plan broke")
     fabric, frame = evidence.plan.fabric, evidence.plan.fabric.mtu + ETHERNET_HEADER
     series = {one.link: one for one in _ports(evidence, name)}
     judged: dict[str, float] = {}
