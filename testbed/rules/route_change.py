@@ -53,7 +53,7 @@ def route_change_of(document: Any) -> RouteChange:
         raise EmulationError(f"routes {document!r:.100}; expected an object with set, remove or both")
     try:
         parts = {part: tuple(_route(entry) for entry in entries) for part, entries in document.items()}
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise EmulationError(
             f"routes: {error}; expected lists of {{priority, network, mask, ports, mac}} with IPv4 network and mask"
         ) from None
