@@ -34,6 +34,10 @@ class Broken:
     def lay_out(self, plan: Plan) -> None:
         """Work out paths and flags for the flows of a plan, planned and injected."""
         fabric, flows = plan.fabric, plan.flows
+        if not self.condition.faults:
+            self.plan, self.standing = plan, np.zeros(len(flows), dtype=np.bool_)
+            self.killed = self.standing.copy()
+            return
         path_ptr, path_links, cut_off = reroute(fabric, flows, self.condition.usable(fabric))
         paused, self.killed = self.condition.held_back(fabric, flows)
         self.standing = cut_off | paused
