@@ -30,7 +30,10 @@ workload:
     - {{at: 1600 ms, host: 2, event: pause}}
     - {{at: 3300 ms, host: 2, event: resume}}
     - {{at: 3400 ms, link: [h2, l1], event: slow, rate: 10 Mbit/s}}
+    - {{at: 3500 ms, switch: s0, event: crash}}
+    - {{at: 3900 ms, switch: s0, event: restart}}
 schedulers: [sebf]
+enforcement: [pacing, queue]
 backends: [emulation]
 """
 
@@ -64,7 +67,7 @@ def judge(run: Run) -> None:
     faults = run.samples["faults"]
     assert faults["fault"].tolist() == [
         "link l0-s0 down", "host h1 kill", "link l0-s0 up", "host h2 pause", "host h2 resume",
-        "link h2-l1 slow, 10 Mbit/s",
+        "link h2-l1 slow, 10 Mbit/s", "switch s0 crash", "switch s0 restart",
     ]  # fmt: skip
     assert (faults["at_s"] >= faults["planned_s"]).all()
     assert (faults["routed_s"] < 1).all()
@@ -81,9 +84,12 @@ def test_a_run_with_faults(start: Callable[..., subprocess.Popen[str]], tmp_path
     done = run(start, tmp_path / "results", datapath)
     judge(done)
     end_s = done.samples["ports"]["at_s"].max()
-    assert sent(done, "l0->s0", 3.5, end_s) > 1_000_000  # the planned path again
-    assert sent(done, "l0->s1", 3.5, end_s) < 200_000
+    assert sent(done, "l0->s0", 4.2, end_s) > 500_000  # the planned path again, after a link and after a switch
+    assert sent(done, "l0->s1", 4.2, end_s) < 100_000
 
 
-def test_with_the_switches_own_hash(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    judge(run(start, tmp_path / "results", "router", "hash"))
+@pytest.mark.parametrize("ecmp", ["hash", "single-path"])
+def test_where_no_address_names_the_path(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, ecmp: str
+) -> None:
+    judge(run(start, tmp_path / "results", "router", ecmp))
