@@ -139,6 +139,11 @@ class Evidence:
             raise RecordsError(f"samples {name!r}: unknown link {unknown[0]!r}, expected the links of the plan")
         return np.array([number[name] for name in column], dtype=np.int64)
 
+    def without_faults(self, name: str, why: str) -> None:
+        """Unmeasured for a check that the plan's faults take the ground from; `why` says what they do."""
+        if self.plan.faults:
+            raise Unmeasured(name, why)
+
     @cached_property
     def least_gammas(self) -> Floats:
         """Per coflow, a time that it cannot beat on any way that faults may have sent it."""

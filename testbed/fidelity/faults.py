@@ -11,9 +11,9 @@ from testbed.plan import Plan
 
 
 def touched_links(plan: Plan) -> Flags:
-    """Per link, whether a fault broke it at some time: frames on their way were lost then."""
+    """Per link, whether a fault broke it at some time, or made it slow: it lost frames then, or had another rate."""
     nodes = {fault.nodes[0] for fault in plan.faults if fault.event in ("crash", "kill")}
-    cables = {ends_of(fault.nodes) for fault in plan.faults if fault.event == "down"}
+    cables = {ends_of(fault.nodes) for fault in plan.faults if fault.event in ("down", "slow")}
     return np.array(
         [
             link.source in nodes or link.target in nodes or ends_of((link.source, link.target)) in cables
@@ -23,9 +23,14 @@ def touched_links(plan: Plan) -> Flags:
     )
 
 
+def halted_hosts(plan: Plan) -> set[str]:
+    """Hosts that were paused or killed at some time."""
+    return {fault.nodes[0] for fault in plan.faults if fault.event in ("pause", "kill")}
+
+
 def halted_senders(plan: Plan) -> Flags:
     """Per flow, whether its sender was paused or killed at some time: it may have started late."""
-    names = {fault.nodes[0] for fault in plan.faults if fault.event in ("pause", "kill")}
+    names = halted_hosts(plan)
     halted = np.array([host.name in names for host in plan.fabric.hosts], dtype=np.bool_)
     return halted[plan.flows.src]
 
