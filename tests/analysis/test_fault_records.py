@@ -15,7 +15,7 @@ from testbed.plan import Plan, SchedulerSetting
 from testbed.planning import make_plans
 from testbed.records.run_directory import Run, create, read_run
 from testbed.runner import run_simulated
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 

@@ -16,7 +16,7 @@ from testbed.fidelity import INVALID, assess
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.replay import replay
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 
 
 class ActorFaults:

@@ -11,7 +11,7 @@ from testbed.fidelity import VALID, assess
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.planning import make_plans
-from testbed.scheduling.rates import lone_gammas
+from testbed.scheduling.gammas import lone_gammas
 from testbed.simulation.engine import simulate
 from testbed.spec.reader import load_experiment
 
