@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from controller.app import RulesApp
+from controller.batches import Batch
 from controller.northbound import Answer, RefusalError
 from testbed.errors import EmulationError, unknown_name
 from testbed.rules.edge import change_of
+from testbed.rules.route_change import route_change_of
 from testbed.rules.walk import node_paths
 
 LONGEST_WAIT_S = 3600.0
@@ -20,6 +22,7 @@ _LAST_PORT = 0xFFFFFF00
 """Higher port numbers are reserved: the bridge itself."""
 
 Query = Mapping[str, str]
+Change = TypeVar("Change")
 
 
 def make_routes(app: RulesApp) -> dict[str, dict[str, Answer]]:
@@ -35,6 +38,7 @@ def make_routes(app: RulesApp) -> dict[str, dict[str, Answer]]:
         "/meters": {"GET": answers.meters},
         "/marks": {"GET": answers.marks},
         "/changes": {"POST": answers.change},
+        "/routes": {"POST": answers.change_routes},
     }
 
 
@@ -132,27 +136,24 @@ class _Answers:
         }
 
     def change(self, query: Query, body: Any) -> dict[str, Any]:
+        changes = self._by_switch(query, body, "changes", change_of)
+        return _confirmations(self._app.change(changes, CHANGE_DEADLINE_S))
+
+    def change_routes(self, query: Query, body: Any) -> dict[str, Any]:
+        changes = self._by_switch(query, body, "routes", route_change_of)
+        return _confirmations(self._app.change_routes(changes, CHANGE_DEADLINE_S))
+
+    def _by_switch(self, query: Query, body: Any, what: str, read: Callable[[Any], Change]) -> dict[str, Change]:
         _only(query)
         if not isinstance(body, dict) or set(body) != {"switches"} or not isinstance(body["switches"], dict):
-            raise EmulationError("changes: expected an object {switches: {NAME: change}}")
+            raise EmulationError(f"{what}: expected an object {{switches: {{NAME: change}}}}")
         changes = {}
         for name, document in body["switches"].items():
             try:
-                changes[self._known(name)] = change_of(document)
+                changes[self._known(name)] = read(document)
             except EmulationError as error:
-                raise EmulationError(f"changes: switch {name}: {error}") from None
-        batches = self._app.change(changes, CHANGE_DEADLINE_S)
-        return {
-            "switches": {
-                name: {
-                    "connected": batch is not None,
-                    "messages": len(batch.purposes) if batch is not None else 0,
-                    "install_s": batch.install_s if batch is not None else None,
-                    "errors": list(batch.errors) if batch is not None else [],
-                }
-                for name, batch in batches.items()
-            }
-        }
+                raise EmulationError(f"{what}: switch {name}: {error}") from None
+        return changes
 
     def _named(self, query: Query) -> list[str]:
         """The switch of the query, or all of them."""
@@ -174,6 +175,20 @@ class _Answers:
         if name not in self._app.dpids:
             raise EmulationError(unknown_name("switch", name, self._app.dpids))
         return name
+
+
+def _confirmations(batches: Mapping[str, Batch | None]) -> dict[str, Any]:
+    return {
+        "switches": {
+            name: {
+                "connected": batch is not None,
+                "messages": len(batch.purposes) if batch is not None else 0,
+                "install_s": batch.install_s if batch is not None else None,
+                "errors": list(batch.errors) if batch is not None else [],
+            }
+            for name, batch in batches.items()
+        }
+    }
 
 
 def _only(query: Query, *known: str) -> None:

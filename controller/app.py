@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from os_ken.base.app_manager import OSKenApp
@@ -22,11 +23,13 @@ from os_ken.ofproto import ofproto_v1_3
 
 from controller.batches import Batch, Batches
 from controller.ledger import Ledger
-from controller.openflow import change_messages, install_messages
+from controller.openflow import change_messages, install_messages, route_messages
 from controller.requests import Requests
+from controller.route_table import RouteTable
 from testbed.errors import EmulationError
 from testbed.rules.edge import Change, EdgeState
 from testbed.rules.model import Rules
+from testbed.rules.route_change import RouteChange
 
 LOG = logging.getLogger("controller")
 
@@ -68,6 +71,7 @@ class RulesApp(OSKenApp):  # type: ignore[misc]  # os_ken has no types
         self.requests = requests
         self.datapaths: dict[int, Any] = {}
         self._edges = {dpid: EdgeState() for dpid in self.rules}
+        self._tables = {dpid: RouteTable(switch.routes) for dpid, switch in self.rules.items()}
         self._batches = Batches()
         self._installs: dict[int, Batch] = {}  # the batch of rules that each switch has not confirmed yet
         self._order = threading.Lock()  # what is noted of a switch, and what it is sent, in the same order
@@ -98,11 +102,22 @@ class RulesApp(OSKenApp):  # type: ignore[misc]  # os_ken has no types
                 sent[name] = None
                 if datapath is not None:
                     sent[name] = self._batches.send(datapath, change_messages(datapath, change, before[name]))
-        end = time.monotonic() + deadline_s
-        for batch in sent.values():
-            if batch is not None:
-                batch.done.wait(max(end - time.monotonic(), 0.0))
-        return sent
+        return _confirmed(sent, deadline_s)
+
+    def change_routes(self, changes: Mapping[str, RouteChange], deadline_s: float) -> dict[str, Batch | None]:
+        """Change routes, and wait for every switch's barrier, as `change` does; a switch that is back has the last."""
+        with self._order:
+            sent: dict[str, Batch | None] = {}
+            for name, change in changes.items():
+                dpid = self.dpids[name]
+                table = self._tables[dpid]
+                numbers, gone = table.apply(change)
+                self.rules[dpid] = replace(self.rules[dpid], routes=table.routes)
+                datapath, sent[name] = self.datapaths.get(dpid), None
+                if datapath is not None:
+                    messages = route_messages(datapath, change, numbers, gone, self.rules[dpid].hash_basis)
+                    sent[name] = self._batches.send(datapath, messages)
+        return _confirmed(sent, deadline_s)
 
     @handles(ofp_event.EventOFPStateChange, MAIN_DISPATCHER)
     def switch_connected(self, event: Any) -> None:
@@ -117,6 +132,7 @@ class RulesApp(OSKenApp):  # type: ignore[misc]  # os_ken has no types
         with self._order:
             self._batches.abandon(datapath.id)
             self.datapaths[datapath.id] = datapath
+            self._tables[datapath.id] = RouteTable(rules.routes)
             self.ledger.connected(datapath.id)
             messages = install_messages(datapath, rules, self._edges[datapath.id])
             self._installs[datapath.id] = self._batches.send(datapath, messages)
@@ -175,3 +191,12 @@ class RulesApp(OSKenApp):  # type: ignore[misc]  # os_ken has no types
     def flow_statistics(self, event: Any) -> None:
         """Counters of table entries that somebody asked for."""
         self.requests.answer(event.msg)
+
+
+def _confirmed(sent: dict[str, Batch | None], deadline_s: float) -> dict[str, Batch | None]:
+    """The batches when every switch has confirmed its own, or the deadline has passed."""
+    end = time.monotonic() + deadline_s
+    for batch in sent.values():
+        if batch is not None:
+            batch.done.wait(max(end - time.monotonic(), 0.0))
+    return sent

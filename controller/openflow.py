@@ -14,7 +14,7 @@ OpenFlow 1.3 hashes alike on every switch (so it polarises) and leaves the ports
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from os_ken.ofproto import nicira_ext
@@ -23,6 +23,7 @@ from testbed.rules.edge import Change, EdgeState
 from testbed.rules.flow_key import FlowKey
 from testbed.rules.meters import Meter
 from testbed.rules.model import Route, SwitchRules
+from testbed.rules.route_change import Key, RouteChange, key_of
 
 METERS, MARKS, ROUTES, SPREAD = 0, 1, 2, 3
 """Table numbers."""
@@ -91,6 +92,30 @@ def change_messages(datapath: Any, change: Change, before: EdgeState) -> list[Me
     return messages
 
 
+def route_messages(
+    datapath: Any, change: RouteChange, numbers: Mapping[Key, int], gone: Sequence[int], basis: int
+) -> list[Message]:
+    """What changes routes on a switch; the last message is a barrier.
+
+    `numbers` are those of the routes that spread over several ports, different from all in use; those of routes that
+    spread no more have `gone`.
+    """
+    messages: list[Message] = []
+    for route in change.set:
+        if len(route.ports) > 1:
+            messages += _spread(datapath, route, numbers[key_of(route)], basis)
+        else:
+            message = _flow(datapath, ROUTES, route.priority, _match(datapath, route), _out(datapath, route))
+            messages.append((message, describe(route)))
+    for route in change.remove:
+        message = _delete(datapath, ROUTES, _match(datapath, route), route.priority)
+        messages.append((message, f"no {describe(route)}"))
+    for number in gone:
+        match = datapath.ofproto_parser.OFPMatch(reg1=number)
+        messages.append((_delete(datapath, SPREAD, match), f"no route of number {number}"))
+    return [*messages, (datapath.ofproto_parser.OFPBarrierRequest(datapath), "barrier")]
+
+
 def describe(route: Route) -> str:
     """The route in words, for error messages and logs."""
     where = f"port {', '.join(map(str, route.ports))}" if route.ports else "nowhere"
@@ -136,13 +161,18 @@ def _metered(datapath: Any, flow: FlowKey, meter: int | None) -> Any:
 
 
 def _remove(datapath: Any, table: int, flow: FlowKey) -> Any:
+    return _delete(datapath, table, _match_flow(datapath, flow), PER_FLOW)
+
+
+def _delete(datapath: Any, table: int, match: Any, priority: int | None = None) -> Any:
+    """Delete the entry of this priority, or all that match."""
     parser, ofproto = datapath.ofproto_parser, datapath.ofproto
     return parser.OFPFlowMod(
         datapath,
         table_id=table,
-        command=ofproto.OFPFC_DELETE_STRICT,
-        priority=PER_FLOW,
-        match=_match_flow(datapath, flow),
+        command=ofproto.OFPFC_DELETE if priority is None else ofproto.OFPFC_DELETE_STRICT,
+        priority=priority or 0,
+        match=match,
         out_port=ofproto.OFPP_ANY,
         out_group=ofproto.OFPG_ANY,
     )

@@ -22,7 +22,7 @@ class Decision:
 
     at_s: float
     reason: str
-    """arrival, flow-finished, coflow-finished, threshold, tick or injected; several are joined by '+'."""
+    """arrival, flow-finished, coflow-finished, threshold, tick, injected or fault; several are joined by '+'."""
     coflows: Ints
     """Coflow ids (labels) in the allocation's order."""
     flows: Ints
@@ -48,9 +48,11 @@ class Decision:
     """Coflow ids."""
     cut: Ints
     """Coflow ids."""
+    faults: int = 0
+    """How many faults of the plan the scheduler knew of."""
 
     @classmethod
-    def of(cls, view: View, allocation: Allocation, reason: str, latency_s: float) -> Decision:
+    def of(cls, view: View, allocation: Allocation, reason: str, latency_s: float, faults: int = 0) -> Decision:
         """The record of an allocation that was made for a view."""
         order, asked = allocation.order, allocation.ask_at_received
         return cls(
@@ -70,6 +72,7 @@ class Decision:
             queue_weight=np.empty(0) if allocation.queue_weight is None else allocation.queue_weight,
             reject=view.coflow[allocation.reject],
             cut=view.coflow[allocation.cut],
+            faults=faults,
         )
 
 

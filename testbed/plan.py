@@ -16,6 +16,7 @@ import orjson
 from testbed.coflow import CoflowTable, FlowTable
 from testbed.errors import RecordsError
 from testbed.fabric import Fabric, Link, Node
+from testbed.faults import Fault
 
 FORMAT = 1
 INLINE_FLOWS = 50_000
@@ -118,6 +119,8 @@ class Plan:
     tcp: TcpSetting = TcpSetting()
     host: HostSetting = HostSetting()
     applications: ApplicationSetting = ApplicationSetting()
+    faults: tuple[Fault, ...] = ()
+    """In the order in which they happen."""
     spec: dict[str, Any] = field(default_factory=dict)
     """The experiment as it was read, defaults filled in: what a reader needs to repeat the run."""
     calibration: dict[str, Any] = field(default_factory=dict)
@@ -145,6 +148,7 @@ class Plan:
         document["format"] = FORMAT
         for key in ("scheduler", "tcp", "host", "applications"):
             document[key] = asdict(document[key])
+        document["faults"] = [asdict(fault) for fault in self.faults]
         document["addresses"] = [asdict(address) for address in self.addresses]
         document["fabric"] = {
             "kind": self.fabric.kind,
@@ -172,7 +176,7 @@ def read_plan(directory: Path) -> Plan:
         document["flows"] = _read_flow_columns(directory / _FLOWS_FILE)  # whatever it says: nothing outside is read
     fabric = document.pop("fabric")
     scalars: dict[str, Any] = {}
-    tables = ("scheduler", "tcp", "host", "applications", "addresses", "coflows", "flows")
+    tables = ("scheduler", "tcp", "host", "applications", "faults", "addresses", "coflows", "flows")
     for key in [key for key in document if key not in tables]:
         value = document.pop(key)
         scalars[key] = tuple(value) if isinstance(value, list) else value
@@ -187,6 +191,7 @@ def read_plan(directory: Path) -> Plan:
         tcp=TcpSetting(**document.pop("tcp")),
         host=HostSetting(**document.pop("host")),
         applications=_applications(document.pop("applications", {})),
+        faults=tuple(Fault(**{**f, "nodes": tuple(f["nodes"])}) for f in document.pop("faults", ())),
         addresses=tuple(Address(**{**a, "via": tuple(a["via"])}) for a in document.pop("addresses")),
         coflows=CoflowTable(**_columns(document.pop("coflows"), floats={"arrival_s", "weight", "deadline_s"})),
         flows=FlowTable(**_columns(document.pop("flows"), floats={"start_s"})),

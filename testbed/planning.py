@@ -28,6 +28,7 @@ from testbed.units import format_rate, format_size
 from testbed.workload.background import with_background
 from testbed.workload.draft import Draft, empty_draft
 from testbed.workload.explicit import explicit_draft
+from testbed.workload.faults import planned_faults
 from testbed.workload.labels import unlabel
 from testbed.workload.placement import Placement, place
 from testbed.workload.selection import select
@@ -135,6 +136,7 @@ class _Planner:
             tcp=_tcp(spec.topology),
             host=_host(spec.topology),
             applications=_applications(spec.workload),
+            faults=planned_faults(spec.workload.faults, fabric, variant.error),
             spec=_document(variant),
             calibration={} if variant.proposal is None else {"rate": asdict(variant.proposal)},
             notes=_rate_notes(variant) + draft.notes + _routing_notes(ecmp, draft),

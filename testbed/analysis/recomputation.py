@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from testbed.errors import RecordsError
+from testbed.faults import Condition, conditions
 from testbed.outcome import Decision
 from testbed.plan import Plan
 from testbed.records import files
@@ -18,6 +19,7 @@ from testbed.scheduling.base import Scheduler
 from testbed.scheduling.check import decide
 from testbed.scheduling.registry import make
 from testbed.scheduling.view import ViewBuilder
+from testbed.topology.rerouting import reroute
 
 INNER_LOOP_TOLERANCE = 1e-6
 """Relative, of caps that the simulator's compiled loop decided. It keeps loads and remaining bytes from event to event
@@ -87,8 +89,11 @@ class _Again:
 
     def __init__(self, plan: Plan, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self._plan = plan
         self._views = ViewBuilder(plan, scheduler)
         self._flows = len(plan.flows)
+        self._conditions = conditions(plan.faults)
+        self._known = self._conditions[0]
         self._row = {int(coflow): row for row, coflow in enumerate(plan.coflows.coflow)}
 
     def decide(self, then: Decision, where: str) -> Decision:
@@ -104,8 +109,21 @@ class _Again:
         width = np.zeros(len(self._row), dtype=np.int64)
         coflow_received[rows], arrival_s[rows], width[rows] = (
             then.coflow_received, then.coflow_arrival_s, then.coflow_width)  # fmt: skip
-        view = self._views.restore(then.at_s, then.flows, received, coflow_received, width, arrival_s)
-        return Decision.of(view, decide(self._scheduler, view), then.reason, then.latency_s)
+        if then.faults >= len(self._conditions):
+            raise RecordsError(f"{where}: {then.faults} faults; the plan has {len(self._conditions) - 1}")
+        self._know(self._conditions[then.faults])
+        capacity_Bps = self._known.capacity_Bps(self._views.plan.fabric) if then.faults else None
+        view = self._views.restore(then.at_s, then.flows, received, coflow_received, width, arrival_s, capacity_Bps)
+        return Decision.of(view, decide(self._scheduler, view), then.reason, then.latency_s, then.faults)
+
+    def _know(self, condition: Condition) -> None:
+        """Lay the paths as they were in a condition of the network."""
+        if condition is self._known:
+            return
+        self._known = condition
+        fabric, flows = self._plan.fabric, self._plan.flows
+        path_ptr, path_links, _ = reroute(fabric, flows, condition.usable(fabric))
+        self._views.plan = replace(self._plan, flows=replace(flows, path_ptr=path_ptr, path_links=path_links))
 
 
 def difference(then: Decision, now: Decision, tolerance: float) -> str | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from testbed.analysis.agreement import AgreementRow, agreement_rows, show_agreement
 from testbed.analysis.compare import Comparison, compare
+from testbed.analysis.fault_notes import fault_notes
 from testbed.analysis.plots import write_plots
 from testbed.analysis.tables import interval, plain_seconds, print_table, ratio, records
 from testbed.fidelity.verdict import DEGRADED, INVALID, VALID, worst
@@ -76,7 +77,7 @@ def summarize(runs: Sequence[Run], baseline: str | None = None, notes: Sequence[
         comparison=comparison,
         table=table.assign(verdict=verdicts),
         agreement=tuple(agreement_rows(comparison.coflows, comparison.baseline)),
-        notes=(*notes, *comparison.notes),
+        notes=(*notes, *fault_notes(runs), *comparison.notes),
     )
 
 

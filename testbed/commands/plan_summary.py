@@ -43,6 +43,7 @@ def summarise(plan: Plan) -> dict[str, Any]:
         "busiest_link": fabric.links[busiest].name,
         "busiest_link_bytes": int(load[busiest]),
         "busiest_link_s": float(busy_s[busiest]),
+        "faults": [f"{fault.words} at {format_time(fault.at_s)}" for fault in plan.faults[:20]],
         "notes": list(plan.notes),
     }
 
@@ -71,6 +72,7 @@ def in_words(summary: dict[str, Any]) -> list[tuple[str, str]]:
             f"{summary['busiest_link']} carries {format_size(summary['busiest_link_bytes'])}, "
             f"at least {format_time(summary['busiest_link_s'])}",
         ),
+        *(("fault", fault) for fault in summary["faults"]),
         *(("note", note) for note in summary["notes"]),
     ]
 

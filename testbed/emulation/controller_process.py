@@ -19,6 +19,7 @@ from testbed.emulation.northbound_client import NorthboundClient
 from testbed.errors import EmulationError
 from testbed.plan import Plan
 from testbed.rules.edge import Change
+from testbed.rules.route_change import RouteChange
 from testbed.rules.routes import make_rules
 
 ANSWER_DEADLINE_S = 10.0
@@ -47,6 +48,7 @@ class ControllerProcess:
         self._address = ("", 0)
         self._token = secrets.token_urlsafe(32)
         self._changes: NorthboundClient | None = None
+        self._reroutes: NorthboundClient | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -109,8 +111,9 @@ class ControllerProcess:
 
     def __exit__(self, *_: object) -> None:
         process, self._process = self._running(), None
-        if self._changes is not None:
-            self._changes.close()
+        for client in (self._changes, self._reroutes):
+            if client is not None:
+                client.close()
         assert process.stdin is not None
         process.stdin.close()
         try:
@@ -170,15 +173,28 @@ class ControllerProcess:
         For one thread only: it keeps its connection. EmulationError where a switch is away, does not confirm, or
         refuses a message; it says which, and what it was for.
         """
-        document = {"switches": {name: change.document() for name, change in changes.items()}}
         if self._changes is None:
             self._changes = NorthboundClient(self._socket_file, self._token)
-        answer = self._request(self._changes, "POST", "/changes", {}, document, ANSWER_DEADLINE_S)["switches"]
+        documents = {name: change.document() for name, change in changes.items()}
+        return self._confirmed(self._changes, "changes", documents, "meters or marks of the decision are not in force")
+
+    def change_routes(self, changes: Mapping[str, RouteChange]) -> dict[str, float]:
+        """Change routes of switches, as `change` does; for one thread only, which may be another one."""
+        if self._reroutes is None:
+            self._reroutes = NorthboundClient(self._socket_file, self._token)
+        documents = {name: change.document() for name, change in changes.items()}
+        return self._confirmed(self._reroutes, "routes", documents, "routes around what is broken are not in force")
+
+    def _confirmed(
+        self, client: NorthboundClient, path: str, documents: dict[str, Any], effect: str
+    ) -> dict[str, float]:
+        document = {"switches": documents}
+        answer = self._request(client, "POST", f"/{path}", {}, document, ANSWER_DEADLINE_S)["switches"]
         refusals = [error for state in answer.values() for error in state["errors"]]
         if refusals:
             raise EmulationError(
                 f"controller: {'; '.join(refusals[:SHOWN_ERRORS])}. Expected the switch to take it: "
-                f"meters or marks of the decision are not in force{self._tail()}"
+                f"{effect}{self._tail()}"
             )
         silent = [name for name, state in answer.items() if state["install_s"] is None]
         if silent:

@@ -43,8 +43,10 @@ from testbed.emulation.routers import Routers
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState, create_state
 from testbed.emulation.switches import Switches
-from testbed.emulation.wiring import End, make_cables
+from testbed.emulation.wiring import Cable, End, make_cables
 from testbed.errors import EmulationError
+from testbed.fabric import Link
+from testbed.faults import Condition
 from testbed.interrupts import held_back
 from testbed.plan import Plan
 from testbed.rules.flow_queues import queues_by_link
@@ -90,6 +92,7 @@ class EmulatedNetwork:
         self._services = contextlib.ExitStack()
         self._client: Any = None
         self._docker_pid: int | None = None
+        self._ended: set[str] = set()  # hosts that were killed on purpose
 
     def __enter__(self) -> EmulatedNetwork:
         try:
@@ -136,6 +139,29 @@ class EmulatedNetwork:
             raise EmulationError(f"datapath {self.datapath}: no switch is a router; the OpenFlow app changes its edge")
         return self._switches.edges()
 
+    @property
+    def cables(self) -> tuple[Cable, ...]:
+        """All cables, with the interfaces at their ends."""
+        return self._cables
+
+    def namespace(self, end: End) -> Path | None:
+        """The network namespace of an end at a switch, None for the root one."""
+        assert end.switch is not None
+        return self._switches.namespace(end.switch)
+
+    def set_ports(self, down: Sequence[End], up: Sequence[End]) -> None:
+        """Set ports of switches down, and others up again."""
+        self._switches.set_ports(down, up)
+
+    def set_routes(self, condition: Condition) -> None:
+        """Have routers take the ways that a condition of the network leaves; switches are told by their controller."""
+        self._switches.set_routes(condition)
+
+    def expect_end(self, host: HostHandle) -> None:
+        """This host is about to be killed on purpose; what its interface counted stays readable."""
+        self._counters.hold(host.pid)
+        self._ended.add(host.name)
+
     def forwarding_thread(self) -> int | None:
         """The thread that forwards by polling; None where the kernel forwards."""
         return self._switches.forwarding_thread()
@@ -171,7 +197,7 @@ class EmulatedNetwork:
 
     def _check_hosts(self) -> None:
         for host in self.hosts:
-            if start_time(host.pid) != host.start:
+            if start_time(host.pid) != host.start and host.name not in self._ended:
                 raise EmulationError(f"host {host.name}: {describe_end(self._client, host.container_id)}") from None
 
     def _bring_up(self) -> None:
@@ -207,7 +233,7 @@ class EmulatedNetwork:
         with self._phase(after_cables):
             self._switches.install(controller)
         with self._phase("shaping"):
-            self._switches.shape(self._tree)
+            self._switches.shape(self.tree)
         with self._phase("mininet"):
             self._mininet = self._make_mininet()
         pids = [host.pid for host in self.hosts]
@@ -240,7 +266,7 @@ class EmulatedNetwork:
         segments = segment_words(self._switches.frames_per_segment, self.plan.fabric.mtu)
         lines = [f"link set dev {end.interface} {segments}", *host_commands(host.address, self.plan.tcp, prefixes)]
         batch("ip", lines, netns_of=host.pid)
-        shape([self._tree(end)], host.pid)
+        shape([self.tree(end)], host.pid)
 
     def _make_mininet(self) -> CoflowMininet:
         from testbed.emulation.mininet_net import CoflowMininet
@@ -248,9 +274,10 @@ class EmulatedNetwork:
         handles = {host.name: host for host in self.hosts}
         return CoflowMininet(self.plan, self._switches, handles)
 
-    def _tree(self, end: End) -> PortTree:
+    def tree(self, end: End, link: Link | None = None) -> PortTree:
+        """The queueing of the interface at an end: of its own link, or of that link at another rate."""
         fabric, queues = self.plan.fabric, self._flow_queues[end.link]
-        return port_tree(end.interface, fabric.links[end.link], fabric.mtu, self._sharing, queues)
+        return port_tree(end.interface, link or fabric.links[end.link], fabric.mtu, self._sharing, queues)
 
     def _host_end(self, number: int) -> End:
         return next(cable.second for cable in self._cables if cable.second.host == number)

@@ -35,12 +35,8 @@ def route_commands(rules: SwitchRules, cores: Sequence[int], interfaces: Mapping
     What no rule knows is dropped without a word, as are packets for a rule without ports. A rule with several ports
     becomes one multipath route. EmulationError where a rule cannot be said as routes.
     """
-    macs = {port: route.mac for route in rules.routes if route.mac for port in route.ports}
-    lines = [
-        f"neigh replace {GATEWAY} lladdr {macs.get(port, GATEWAY_MAC)} dev {interface} nud permanent"
-        for port, interface in sorted(interfaces.items())
-    ]
-    for prefix, route in _prefixes(rules, cores).items():
+    lines = neighbour_commands(rules, interfaces)
+    for prefix, route in prefixes(rules, cores).items():
         if not route.ports:
             lines.append(f"route add blackhole {prefix}")
             continue
@@ -49,7 +45,16 @@ def route_commands(rules: SwitchRules, cores: Sequence[int], interfaces: Mapping
     return [*lines, "route add blackhole default"]
 
 
-def _prefixes(rules: SwitchRules, cores: Sequence[int]) -> dict[ipaddress.IPv4Network, Route]:
+def neighbour_commands(rules: SwitchRules, interfaces: Mapping[int, str]) -> list[str]:
+    """Lines that give each port, by number, the Ethernet address of whoever is at its other end."""
+    macs = {port: route.mac for route in rules.routes if route.mac for port in route.ports}
+    return [
+        f"neigh replace {GATEWAY} lladdr {macs.get(port, GATEWAY_MAC)} dev {interface} nud permanent"
+        for port, interface in sorted(interfaces.items())
+    ]
+
+
+def prefixes(rules: SwitchRules, cores: Sequence[int]) -> dict[ipaddress.IPv4Network, Route]:
     """The route of each prefix, longest first; EmulationError where a longer prefix would win against a priority."""
     found: dict[ipaddress.IPv4Network, Route] = {}
     for route in sorted(rules.routes, key=lambda route: -route.priority):

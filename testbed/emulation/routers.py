@@ -17,11 +17,13 @@ from testbed.emulation.offloads import LARGE_SEGMENTS, switch_off
 from testbed.emulation.parallel import in_parallel
 from testbed.emulation.router_edges import RouterEdges
 from testbed.emulation.router_rules import cores_in_use, route_commands
+from testbed.emulation.router_tables import Table, change_commands, restored_neighbours, table_of, without
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState
 from testbed.emulation.switches import Switches, TreeOf
-from testbed.emulation.wiring import Cable, ends_by_switch, has_ipv6, ports_of, routed_link_commands
+from testbed.emulation.wiring import Cable, End, ends_by_switch, has_ipv6, ports_of, routed_link_commands
 from testbed.errors import EmulationError
+from testbed.faults import Condition
 from testbed.plan import Plan
 from testbed.rules.model import SwitchRules
 from testbed.rules.routes import make_rules
@@ -57,6 +59,7 @@ class Routers(Switches):
         self._rules = make_rules(plan).switches
         self._frames = frames_together(plan.fabric)
         self._seeded = has_hash_seed()
+        self._tables: list[Table] = []
         self._names = [state.names.namespace(node.name) for node in plan.fabric.switches]
 
     @property
@@ -99,6 +102,10 @@ class Routers(Switches):
         """Put all ports up and give every router its neighbours and routes, in one batch each."""
         ports, cores = ports_of(self.cables, len(self._names)), cores_in_use(self.plan.addresses)
 
+        self._tables = [
+            table_of(rules, cores, interfaces) for rules, interfaces in zip(self._rules, ports, strict=True)
+        ]
+
         def install(rules: SwitchRules) -> None:
             interfaces = ports[rules.dpid - 1]
             lines = ["link set dev lo up"]  # without it no next hop counts as one
@@ -106,6 +113,30 @@ class Routers(Switches):
             batch("ip", [*lines, *route_commands(rules, cores, interfaces)], netns_of=self.namespace(rules.dpid - 1))
 
         in_parallel(install, self._rules)
+
+    def set_ports(self, down: Sequence[End], up: Sequence[End]) -> None:
+        """As everywhere; ports that are up again have their neighbours back, and routes with the next `set_routes`."""
+        super().set_ports(down, up)
+        ports = ports_of(self.cables, len(self._names))
+        for switch in {end.switch for end in (*down, *up) if end.switch is not None}:
+            gone, back = ({end.interface for end in ends if end.switch == switch} for ends in (down, up))
+            self._tables[switch] = without(self._tables[switch], gone)
+            lines = restored_neighbours(self._rules[switch], ports[switch], back)
+            batch("ip", lines, netns_of=self.namespace(switch))
+
+    def set_routes(self, condition: Condition) -> None:
+        """Change the routing tables to what the rules for this condition say, each in one batch."""
+        rules, cores = make_rules(self.plan, condition).switches, cores_in_use(self.plan.addresses)
+        ports, usable = ports_of(self.cables, len(self._names)), condition.usable(self.plan.fabric)
+        dead = {(end.switch, end.interface) for cable in self.cables for end in cable.ends if not usable[end.link]}
+
+        def change(switch: int) -> None:
+            gone = {interface for number, interface in dead if number == switch}
+            wanted = table_of(rules[switch], cores, ports[switch], gone)
+            batch("ip", change_commands(self._tables[switch], wanted), netns_of=self.namespace(switch))
+            self._tables[switch] = wanted
+
+        in_parallel(change, range(len(rules)))
 
     def shape(self, tree_of: TreeOf) -> None:
         """Shape the ports of each router in one batch."""

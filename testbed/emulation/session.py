@@ -15,6 +15,7 @@ from testbed.emulation.affinity import kept_apart
 from testbed.emulation.containers import ACTOR_COMMAND, IN_BAND_COMMAND
 from testbed.emulation.controller_process import ControllerProcess
 from testbed.emulation.edges import ChangeSwitches, Edges
+from testbed.emulation.faults import FaultInjector
 from testbed.emulation.netns import inside
 from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.router_edges import marks_at_edge
@@ -78,11 +79,18 @@ def deadline_s(plan: Plan) -> float:
 
     Applications have a deadline of their own, on top of which that comes.
     """
-    load = plan.flows.bytes_by_link(len(plan.fabric.links))
+    load = plan.flows.bytes_by_link(len(plan.fabric.links)) * _slowest(plan)
     starts = plan.flows.start_s[~np.isnan(plan.flows.start_s)]
     delays = sum(plan.flows.delay_s.values()) + sum(plan.coflows.delay_s.values())
     applications_s = plan.applications.deadline_s if plan.applications.programs else 0.0
-    return float(max(starts, default=0.0) + delays + applications_s + 10 * (load / plan.fabric.capacity_Bps).max() + 60)
+    last_s = max(*starts, *(fault.at_s for fault in plan.faults), 0.0)
+    return float(last_s + delays + applications_s + 10 * (load / plan.fabric.capacity_Bps).max() + 60)
+
+
+def _slowest(plan: Plan) -> float:
+    """How many times as long faults may make it: by the slowest link, and by twice the load on ways around."""
+    share = [fault.rate_bps / link.rate_bps for fault in plan.faults if fault.rate_bps for link in plan.fabric.links]
+    return 2 / min(share, default=1.0) if plan.faults else 1.0
 
 
 def _replay(
@@ -123,6 +131,7 @@ def _replay(
                 deadline_s=deadline_s(plan),
                 change_edges=change_edges,
                 logs=logs,
+                injector=_injector(plan, network, controllers),
             )
     except BaseException as error:
         kept = outcome_so_far(error)
@@ -153,6 +162,12 @@ def _edges(
             yield None
             return
         yield stack.enter_context(Edges(change_switches, network.hosts if marks_at_edge(plan) else ())).change
+
+
+def _injector(plan: Plan, network: EmulatedNetwork, controllers: list[ControllerProcess]) -> FaultInjector | None:
+    if not plan.faults:
+        return None
+    return FaultInjector(plan, network, controllers[0].change_routes if controllers else None)
 
 
 def _control(plan: Plan, network: EmulatedNetwork) -> tuple[list[str], Connect]:

@@ -66,6 +66,13 @@ def shape(trees: Sequence[PortTree], netns_of: Netns | None = None) -> None:
     verify(trees, netns_of)
 
 
+def retune(trees: Sequence[PortTree], netns_of: Netns | None = None) -> None:
+    """Give the trees of interfaces the rates of these in one batch, read them back and compare; queues stay."""
+    lines = [line for tree in trees for line in tree_commands(tree) if line.startswith("class add ")]
+    batch("tc", [line.replace("class add", "class change", 1) for line in lines], netns_of=netns_of)
+    verify(trees, netns_of)
+
+
 def verify(trees: Sequence[PortTree], netns_of: Netns | None = None) -> None:
     """Compare what the kernel has with the trees; EmulationError names the interface, the figure and the wanted one."""
     shows = (f"{what} show dev {tree.interface}" for tree in trees for what in ("qdisc", "class"))

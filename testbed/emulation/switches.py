@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from testbed.emulation.command import batch
 from testbed.emulation.containers import HostHandle
+from testbed.emulation.parallel import in_parallel
 from testbed.emulation.port_trees import PortTree
 from testbed.emulation.state import RunState
 from testbed.emulation.wiring import Cable, End
+from testbed.faults import Condition
 from testbed.plan import Plan
 
 TreeOf = Callable[[End], PortTree]
@@ -69,6 +72,19 @@ class Switches(ABC):
     @abstractmethod
     def namespace(self, switch: int) -> Path | None:
         """The network namespace that a switch's ports are in, None for the root one."""
+
+    def set_ports(self, down: Sequence[End], up: Sequence[End]) -> None:
+        """Set ports down, and others up again, in one batch for each network namespace."""
+        lines: dict[Path | None, list[str]] = {}
+        for ends, state in ((down, "down"), (up, "up")):
+            for end in ends:
+                assert end.switch is not None
+                lines.setdefault(self.namespace(end.switch), []).append(f"link set dev {end.interface} {state}")
+        in_parallel(lambda where: batch("ip", lines[where], netns_of=where), lines)
+
+    def set_routes(self, condition: Condition) -> None:
+        """Take the ways that a condition of the network leaves; nothing where a controller decides on routes."""
+        return
 
     @abstractmethod
     def mininet_switch(self, switch: int) -> tuple[type[Any], dict[str, Any]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from testbed.fidelity.evidence import Evidence, Unmeasured
+from testbed.fidelity.faults import halted_hosts
 from testbed.fidelity.verdict import Check, at_most
 
 LATE_DEGRADED_S = 0.005
@@ -45,6 +46,8 @@ def actor_stall(evidence: Evidence) -> Check:
 
 def _timers(evidence: Evidence, name: str) -> pd.DataFrame:
     timers = evidence.outcome.samples.get("lateness")  # host, late_s (an upper bound), timers
+    if timers is not None:
+        timers = timers[~timers["host"].isin(halted_hosts(evidence.plan))]
     if timers is None or len(timers) == 0:
         raise Unmeasured(name, "the actors did not say how late their timers were")
     return timers

@@ -56,6 +56,7 @@ def gaps_of(fabric: Fabric, departures: pd.DataFrame) -> Gaps:
 def departures_from_the_ideal(evidence: Evidence) -> Check:
     """Times between departures at a saturated link, against its rate: how far they are off, p99."""
     name = "departures off the ideal, p99"
+    evidence.without_faults(name, "faults of the plan change what a link's rate is")
     departures = evidence.outcome.samples.get("departures")
     if departures is None:
         raise Unmeasured(name, "departures were not noted")

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from testbed.coflow import ENDLESS, NONE, Floats, Ints
 from testbed.completion import coflow_finish_s
 from testbed.errors import RecordsError
+from testbed.fidelity.faults import host_gammas, touched_links
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 
 Flags: TypeAlias = NDArray[np.bool_]
 
-STOPPED_ON_PURPOSE = ("cut", "rejected")
+STOPPED_ON_PURPOSE = ("cut", "rejected", "fault")
 """First words of the reasons for which a scheduler or the plan ends a flow before its last byte."""
+NOT_STARTED = "not started"
+"""First words where a flow waited for one that did not finish: on purpose too, where the plan has faults."""
 
 
 class Unmeasured(Exception):  # noqa: N818  (not an error: a check that has no evidence)
@@ -81,15 +84,21 @@ class Evidence:
     @cached_property
     def stopped(self) -> Flags:
         """Per flow, whether it was ended on purpose: cut, rejected, or background when the last coflow was done."""
-        by_reason = np.array([reason.split(":")[0] in STOPPED_ON_PURPOSE for reason in self.outcome.reason], dtype=bool)
+        on_purpose = (*STOPPED_ON_PURPOSE, NOT_STARTED) if self.plan.faults else STOPPED_ON_PURPOSE
+        by_reason = np.array([reason.split(":")[0] in on_purpose for reason in self.outcome.reason], dtype=bool)
         stopped: Flags = ~self.finished & (by_reason | (self.plan.flows.bytes == ENDLESS))
         return stopped
 
     @cached_property
     def ports(self) -> list[PortSeries]:
-        """The samples of each link that has two or more."""
+        """The samples of each link that has two or more, and that no fault of the plan broke."""
         rows = self._by_link("ports", ("sent_bytes", "received_bytes"))
-        return [PortSeries(link, at_s, s - s[0], r - r[0]) for link, at_s, (s, r) in rows if len(at_s) >= 2]
+        broken = touched_links(self.plan)
+        return [
+            PortSeries(link, at_s, s - s[0], r - r[0])
+            for link, at_s, (s, r) in rows
+            if len(at_s) >= 2 and not broken[link]
+        ]
 
     @cached_property
     def queues(self) -> list[QueueSeries]:
@@ -129,6 +138,16 @@ class Evidence:
         if unknown:
             raise RecordsError(f"samples {name!r}: unknown link {unknown[0]!r}, expected the links of the plan")
         return np.array([number[name] for name in column], dtype=np.int64)
+
+    def without_faults(self, name: str, why: str) -> None:
+        """Unmeasured for a check that the plan's faults take the ground from; `why` says what they do."""
+        if self.plan.faults:
+            raise Unmeasured(name, why)
+
+    @cached_property
+    def least_gammas(self) -> Floats:
+        """Per coflow, a time that it cannot beat on any way that faults may have sent it."""
+        return host_gammas(self.plan) if self.plan.faults else self.gammas
 
     @cached_property
     def cct_s(self) -> Floats:

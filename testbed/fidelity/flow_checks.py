@@ -7,6 +7,7 @@ import pandas as pd
 
 from testbed.coflow import Floats
 from testbed.fidelity.evidence import Evidence, Flags, Unmeasured
+from testbed.fidelity.faults import halted_senders
 from testbed.fidelity.verdict import Check, at_most
 
 SKEW_DEGRADED_S = 0.003
@@ -68,6 +69,7 @@ def start_skew(evidence: Evidence) -> Check:
     outcome = evidence.outcome
     skew = outcome.start_s - outcome.planned_start_s
     at_once = let_go_at_once(outcome.planned_start_s, outcome.start_s, outcome.samples.get("starts"))
+    at_once &= ~halted_senders(evidence.plan)
     if not at_once.any():
         raise Unmeasured(name, "no flow was let go at once")
     p50, p99, worst = np.percentile(skew[at_once], (50, 99, 100)) * 1e3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from testbed.fidelity.evidence import Evidence, Unmeasured
+from testbed.fidelity.faults import first_fault_s
 from testbed.fidelity.verdict import Check, at_least, at_most
 
 SIMULATED_SHARE = 1 - 1e-6
@@ -25,7 +26,7 @@ def never_faster_than_gamma(evidence: Evidence) -> Check:
     """No coflow beats its Gamma, which no network of these link rates allows."""
     name = "CCT / Gamma, least"
     simulated = evidence.outcome.source == "simulation"
-    cct, gamma = evidence.cct_s, evidence.gammas
+    cct, gamma = evidence.cct_s, evidence.least_gammas
     known = ~np.isnan(cct) & (gamma > 0)
     if not known.any():
         raise Unmeasured(name, "no coflow finished")
@@ -44,7 +45,8 @@ def never_faster_than_gamma(evidence: Evidence) -> Check:
 def lone_coflows(evidence: Evidence) -> Check:
     """Coflows that had the network to themselves took about Gamma; the median ratio is held to the limit."""
     name = "CCT / Gamma, lone coflows"
-    alone = evidence.alone & (evidence.gammas >= LONE_MEASURABLE_S)
+    before_faults = evidence.outcome.coflow_arrival_s + np.nan_to_num(evidence.cct_s) <= first_fault_s(evidence.plan)
+    alone = evidence.alone & (evidence.gammas >= LONE_MEASURABLE_S) & before_faults
     if not alone.any():
         raise Unmeasured(name, f"no coflow of Gamma >= {LONE_MEASURABLE_S:g} s ran alone")
     ratio = evidence.cct_s[alone] / evidence.gammas[alone]

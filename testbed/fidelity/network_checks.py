@@ -16,6 +16,7 @@ DELIVERED_LIMIT = 0.999
 CONGESTED_SHARE = 0.9
 """A link that ran at this share of its rate for a sample interval may have had a full queue: TCP then loses frames
 by design."""
+LOST_BY_FAULTS = "switches drop what was on its way to something that a fault of the plan broke"
 FEW_FRAMES = 3
 """So many lost frames are chance, whatever share of a quiet link's traffic they are."""
 
@@ -96,6 +97,7 @@ def forwarded_by_switches(evidence: Evidence) -> Check:
     count.
     """
     name = "forwarded / received, uncongested switches"
+    evidence.without_faults(name, LOST_BY_FAULTS)
     fabric, frame = evidence.plan.fabric, evidence.plan.fabric.mtu + ETHERNET_HEADER
     series = {one.link: one for one in _ports(evidence, name)}
     judged: dict[str, float] = {}

@@ -24,6 +24,7 @@ _SHORT_FRAMES = 4
 def balance_over_the_core(evidence: Evidence) -> Check:
     """Bytes that crossed the core on other links than planned, of all; by hash, how much the busiest link had."""
     name = "balance over the core"
+    evidence.without_faults(name, "faults of the plan send flows other ways than planned")
     in_core = {node.name: node.layer in CORE_LAYERS for node in evidence.plan.fabric.nodes}
     links = evidence.plan.fabric.links
     core = np.array([i for i, link in enumerate(links) if in_core[link.source] or in_core[link.target]], dtype=np.int64)

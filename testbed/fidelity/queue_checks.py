@@ -9,7 +9,7 @@ import numpy as np
 from testbed.coflow import Ints
 from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS, Node
 from testbed.fidelity.evidence import Drops, Evidence, Flags, QueueSeries, Unmeasured
-from testbed.fidelity.network_checks import FEW_FRAMES
+from testbed.fidelity.network_checks import FEW_FRAMES, LOST_BY_FAULTS
 from testbed.fidelity.verdict import Check, at_least, at_most
 
 LOST_DEGRADED = 0.001
@@ -34,6 +34,7 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
     a loss, and at the switches of hosts where these have meters.
     """
     name = "loss without a full queue"
+    evidence.without_faults(name, LOST_BY_FAULTS)
     fabric, drops = evidence.plan.fabric, _drops(evidence, name)
     frame_bytes = fabric.mtu + ETHERNET_HEADER
     lost: dict[str, tuple[float, float]] = {}
@@ -62,6 +63,7 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
 def sent_again_without_a_full_queue(evidence: Evidence) -> Check:
     """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full."""
     name = "sent again without a full queue"
+    evidence.without_faults(name, LOST_BY_FAULTS)
     drops, outcome = _drops(evidence, name), evidence.outcome
     if "meter" in evidence.plan.enforcement:
         raise Unmeasured(name, "meters drop frames of flows that go beyond their rates")

@@ -38,6 +38,7 @@ def decision_table(decisions: Sequence[Decision]) -> pa.Table:
         "active_flows": pa.array([len(d.flows) for d in decisions], pa.int64()),
         "latency_s": pa.array([d.latency_s for d in decisions], pa.float64(), from_pandas=True),
         **{name: _lists([getattr(d, name) for d in decisions], dtype) for name, dtype in _LISTS.items()},
+        "faults": pa.array([d.faults for d in decisions], pa.int64()),
         "ask_again_s": pa.array([d.ask_again_s if d.ask_again_s < np.inf else None for d in decisions], pa.float64()),
     })  # fmt: skip
 
@@ -47,6 +48,7 @@ def read_decisions(table: pa.Table, where: str) -> Iterator[Decision]:
     missing = sorted({*_NUMBERS, *_LISTS, "reason"} - set(table.column_names))
     if missing:
         raise RecordsError(f"{where}: column '{missing[0]}' is missing; written by another version of the testbed")
+    has_faults = "faults" in table.column_names  # older logs do not
     for batch in table.to_batches(max_chunksize=1024):
         columns = {name: batch.column(name) for name in (*_NUMBERS, *_LISTS, "reason")}
         for row in range(batch.num_rows):
@@ -60,6 +62,7 @@ def read_decisions(table: pa.Table, where: str) -> Iterator[Decision]:
                 reason=columns["reason"][row].as_py(),
                 latency_s=np.nan if latency_s is None else latency_s,
                 ask_again_s=np.inf if again_s is None else again_s,
+                faults=batch.column("faults")[row].as_py() if has_faults else 0,
                 **lists,
             )
 

@@ -27,6 +27,8 @@ from testbed.replay.edge_control import ChangeEdges, EdgeControl
 from testbed.replay.enforcement.base import Reach
 from testbed.replay.enforcement.pacing import pacing_share
 from testbed.replay.enforcement.registry import make_enforcers
+from testbed.replay.fault_control import Injector
+from testbed.replay.faults import Faults
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.injection import Injection
 from testbed.replay.lateness import ActorLateness
@@ -74,6 +76,7 @@ class Coordinator:
         change_edges: ChangeEdges | None = None,
         application_folder: str = APPLICATION_FOLDER,
         logs: Path | None = None,
+        injector: Injector | None = None,
     ) -> None:
         _check(plan)
         self._plan = plan
@@ -88,6 +91,7 @@ class Coordinator:
         self._decisions = Decisions(
             plan, scheduler, self._ledger, self._control, self._enforcers, self._loop, self._give_up_flows, self._edges
         )
+        self._faults = Faults(plan, self._loop, self._crew, self._ledger, self._control, self._decisions, injector)
         self._probe = IdleProbe(plan, self._crew, port)
         self._lateness = ActorLateness(self._crew)
         self._alone = Decentralised(plan, scheduler, self._crew, self._ledger) if plan.control == "none" else None
@@ -153,6 +157,7 @@ class Coordinator:
         else:
             self._hand_out_unheld()
         self._programs.start(self._ledger.start_ns)
+        self._faults.begin(self._ledger.start_ns)
         self._loop.call_at(self._ledger.start_ns, self._injection.begin)
         self._loop.call_at(self._ledger.start_ns, lambda: self._look(self._ledger.start_ns))
 
@@ -182,6 +187,7 @@ class Coordinator:
         ledger = self._ledger
         self._injection.close()
         with self._phase("drain"):
+            self._faults.end()
             left = np.flatnonzero(~ledger.over)
             for flow in left.tolist():
                 ledger.drop(flow, "cut" if ledger.begun[flow] else "not started: what it waits for did not finish")
@@ -189,7 +195,7 @@ class Coordinator:
             self._control.flush()
             self._crew.until(lambda: bool(np.all(ledger.closed & ledger.confirmed)), _DRAIN_S, self._what_is_open)
             self._lateness.end()
-        if probe:
+        if probe and self._faults.is_whole:
             with self._phase("probe"):
                 self._probe.measure("after")
         self._programs.check()
@@ -211,6 +217,7 @@ class Coordinator:
         """Leave the actors, and the edge as it is."""
         if self._edges is not None:
             self._edges.close()
+        self._faults.close()
         self._crew.close()
 
     # -- what the caller may ask from another thread -----------------------------------------------------------------
@@ -271,6 +278,7 @@ class Coordinator:
         if self._edges is not None and self._edges.installs:
             outcome.facts["edge"] = self._edges.facts()
             outcome.samples["edge"] = self._edges.table(self._ledger.start_ns)
+        self._faults.add_to(outcome)
         if self._plan.applications.programs:
             outcome.facts["applications"] = self._programs.facts()
         return outcome
@@ -337,6 +345,7 @@ class Coordinator:
         if self._edges is not None:
             self._edges.extend(plan)
         self._decisions.extend(Reach(plan, self._control, self._edges))
+        self._faults.extend(plan)
 
     # -- the rest ----------------------------------------------------------------------------------------------------
 
@@ -352,7 +361,10 @@ class Coordinator:
         ledger = self._ledger
         if self._programs.running:
             return False
-        return not (self._planned or self._due or (ledger.begun & ~ledger.over & ledger.finite).any())
+        moving = ledger.begun & ~ledger.over & ledger.finite
+        if not self._faults.pending:
+            moving &= ~ledger.standing  # for good
+        return not (self._planned or self._due or moving.any())
 
     def _look(self, due_ns: int) -> None:
         """Every so often: note CPU times, and see that bytes still move and that this loop has its turns."""
@@ -368,6 +380,7 @@ class Coordinator:
             or self._due
             or self._decisions.asked_for
             or self._programs.running
+            or self._faults.pending
         ):
             self._moved = (now_s, received)
         elif now_s - self._moved[0] > _STALL_S:

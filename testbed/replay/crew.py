@@ -40,6 +40,8 @@ class Crew:
         ]
         self.tolerant = False
         """Set when a run is being given up: an actor that goes then is not an error of its own."""
+        self.excused: set[str] = set()
+        """Hosts that fall silent on purpose: paused or killed by a fault of the plan."""
         self.silent = False
         """Set while nobody is to be spoken to: then only the end of an actor's connection is noticed."""
 
@@ -70,7 +72,7 @@ class Crew:
             for link in self.links:
                 link.excuse()
         for link in self.links:
-            if link.silent_s() > SILENT_LIMIT_S and not self.tolerant:
+            if link.silent_s() > SILENT_LIMIT_S and not self.tolerant and link.host not in self.excused:
                 raise ReplayError(
                     f"host {link.host}: its actor has not answered for {link.silent_s():.1f} s "
                     f"(limit {SILENT_LIMIT_S} s); its process is stopped, or starved of CPU"
@@ -79,6 +81,13 @@ class Crew:
                 link.ping()
         next_ns = now_ns + int(PING_EVERY_S * 1e9)
         self.loop.call_at(next_ns, lambda: self._watch(next_ns))
+
+    def expect(self, host: str) -> None:
+        """A host is back: its silence counts again, from now on."""
+        self.excused.discard(host)
+        for link in self.links:
+            if link.host == host:
+                link.excuse()
 
     def until(self, condition: Callable[[], bool], limit_s: float, missing: Callable[[], str]) -> None:
         """Run the loop until the condition holds; ReplayError with what `missing` says where it does not in time."""
@@ -128,5 +137,5 @@ class Crew:
         return not failures[link]
 
     def _lost(self, link: ActorLink, reason: str) -> None:
-        if not self.tolerant:
+        if not self.tolerant and link.host not in self.excused:
             raise ReplayError(f"host {link.host}: its actor is gone: {reason}")

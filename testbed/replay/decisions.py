@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from testbed.actor.loop import Loop, Timer
+from testbed.broken import Broken
 from testbed.coflow import Floats, Ints
 from testbed.growth import with_some_flow
 from testbed.outcome import Decision
@@ -64,6 +65,14 @@ class Decisions:
         self._free_ns = 0
         self._latencies_s: deque[float] = deque([0.0], maxlen=20)
         self._injected: list[int] = []
+        self._broken = Broken(plan)
+        self._put_off: dict[int, int] = {}
+        """Flows that stood still at their start -> that instant: they start with the first decision that sees them."""
+
+    def network(self, broken: Broken) -> None:
+        """The network is in another condition: other capacities, and other paths of flows."""
+        self._broken = broken
+        self._views.plan = broken.plan
 
     def extend(self, reach: Reach) -> None:
         """Take in the flows and coflows that the plan has beyond those known so far."""
@@ -162,9 +171,12 @@ class Decisions:
         self._in_force_ns = force_ns
         reason = "+".join(sorted(self._reasons))
         self._reasons.clear()
-        starts_ns = {**starts_ns, **dict.fromkeys(self._injected, began)}
+        starts_ns = {**self._put_off, **starts_ns, **dict.fromkeys(self._injected, began)}
         self._injected.clear()
-        active = np.flatnonzero(self._ledger.active)
+        self._put_off = {flow: at_ns for flow, at_ns in starts_ns.items() if self._ledger.standing[flow]}
+        self._seen[list(self._put_off)] = True  # they are allowed when they can move
+        starts_ns = {flow: at_ns for flow, at_ns in starts_ns.items() if flow not in self._put_off}
+        active = np.flatnonzero(self._ledger.active & ~self._ledger.standing)
         if not len(active):
             self._forget_questions()
             return
@@ -174,11 +186,13 @@ class Decisions:
             self._ledger.received,
             self._ledger.begun,
             self._ledger.outcome.coflow_arrival_s,
+            self._broken.capacity_now_Bps,
         )
         allocation = decide(self._scheduler, view)
         latency_s = (time.monotonic_ns() - began) / 1e9
         self._latencies_s.append(latency_s)
-        self._ledger.outcome.decisions.append(Decision.of(view, allocation, reason, latency_s))
+        faults = self._broken.condition.faults
+        self._ledger.outcome.decisions.append(Decision.of(view, allocation, reason, latency_s, faults))
         for enforcer in self._enforcers:
             enforcer.enforce(view, allocation)
         if self.holds_starts:

@@ -39,6 +39,8 @@ class Ledger:
         """The receiver has seen its end, finished or cut short."""
         self.confirmed: Flags = np.zeros(count, dtype=np.bool_)
         """The sender has seen the receiver close."""
+        self.standing: Flags = np.zeros(count, dtype=np.bool_)
+        """A fault keeps it from moving: no path is left, or a host is paused."""
         self.allowed_s: Floats = np.full(count, np.nan)
         """When the scheduler let it send: its planned start, or the decision that first gave it a rate."""
         self.tcp: dict[int, tuple[int, ...]] = {}
@@ -54,7 +56,7 @@ class Ledger:
             self.finite = plan.flows.bytes < ENDLESS
             self.received = np.concatenate((self.received, np.zeros(added)))
             self.allowed_s = np.concatenate((self.allowed_s, np.full(added, np.nan)))
-            for name in ("begun", "over", "closed", "confirmed"):
+            for name in ("begun", "over", "closed", "confirmed", "standing"):
                 setattr(self, name, np.concatenate((getattr(self, name), np.zeros(added, dtype=np.bool_))))
 
     def resize(self, flow: int, size: int) -> None:
@@ -123,6 +125,17 @@ class Ledger:
         """A flow ends before its last byte, or never starts; why."""
         self.over[flow] = True
         self.outcome.reason[flow] = reason
+
+    def lose(self, flows: Ints) -> None:
+        """Wait no more for what a host that is gone, or out of reach, would say of flows; what it sent is not known.
+
+        It is at least what was received.
+        """
+        outcome = self.outcome
+        self.closed[flows] = self.confirmed[flows] = True
+        last = np.maximum(outcome.received_bytes[flows], self.received[flows].astype(np.int64))
+        outcome.received_bytes[flows] = last
+        outcome.sent_bytes[flows] = np.maximum(outcome.sent_bytes[flows], last)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """`starts` (flow, allowed_s) and `tcp`, one row per flow whose sender was done."""

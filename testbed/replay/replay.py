@@ -16,6 +16,7 @@ from testbed.replay.actor_link import Connect
 from testbed.replay.aside import Aside
 from testbed.replay.coordinator import Coordinator
 from testbed.replay.edge_control import ChangeEdges
+from testbed.replay.fault_control import Injector
 from testbed.replay.onlooker import Onlooker
 from testbed.replay.programs import APPLICATION_FOLDER
 from testbed.replay.progress import Progress
@@ -48,6 +49,7 @@ def replay(
     connect: Connect = endpoint.connect,
     application_folder: str = APPLICATION_FOLDER,
     logs: Path | None = None,
+    injector: Injector | None = None,
 ) -> Outcome:
     """Run the plan's flows between the actors at `sockets` (one per host, in order), under the plan's scheduler.
 
@@ -60,7 +62,8 @@ def replay(
     round-trip times on the idle network before and after. `change_edges` sets meters and marks where flows enter the
     network, for an enforcement that needs it. `connect` makes the control connections: where from is the caller's
     affair (in-band control makes them inside a host's network namespace). The plan's own programs run in
-    `application_folder`, as the hosts see it, and what they print goes into files in `logs`.
+    `application_folder`, as the hosts see it, and what they print goes into files in `logs`. `injector` carries out the
+    plan's faults.
 
     Raises ReplayError, naming host and flow, where an actor dies, stays silent or reports an error, or time is up;
     and whatever the scheduler or `check_alive` raises, or KeyboardInterrupt. What had happened by then is kept:
@@ -68,7 +71,7 @@ def replay(
     """
     scheduler = scheduler or make(plan.scheduler.name, plan.scheduler.parameters)
     coordinator = Coordinator(
-        plan, sockets, scheduler, port, congestion, delta_s, connect, change_edges, application_folder, logs
+        plan, sockets, scheduler, port, congestion, delta_s, connect, change_edges, application_folder, logs, injector
     )
     aside = Aside()
     tell_phase = onlooker.phase if onlooker is not None else _tell_nobody

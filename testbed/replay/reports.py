@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from testbed.errors import ReplayError
 from testbed.plan import Plan
 from testbed.replay.actor_link import ActorLink, not_understood
@@ -109,6 +111,9 @@ class Reports:
             self._ledger.sender_done(flow, sent, tuple(tcp))
 
     def _errors(self, link: ActorLink, rows: list[tuple[int, str]]) -> None:
+        rows = [row for row in rows if not self._caused_by_fault(*row)]
+        if not rows:
+            return
         flow, reason = rows[0]
         where = f"host {link.host}" if flow < 0 else f"host {link.host}, {flow_words(self._plan, flow)}"
 
@@ -117,6 +122,16 @@ class Reports:
 
         if not self._crew.tolerant:
             self._crew.loop.call_at(time.monotonic_ns() + _CAUSE_NS, fail)
+
+    def _caused_by_fault(self, flow: int, reason: str) -> bool:
+        """Whether a fault of the plan explains a flow's error; the flow is over then."""
+        ledger = self._ledger
+        if flow < 0 or not (ledger.standing[flow] or ledger.outcome.reason[flow].startswith("fault")):
+            return False
+        if not ledger.over[flow]:
+            ledger.drop(flow, f"fault: {reason}")
+        ledger.lose(np.array([flow]))
+        return True
 
     def _last_words(self, _link: ActorLink, said: dict[str, list[tuple[int, int, int]]]) -> None:
         self.stopped += 1

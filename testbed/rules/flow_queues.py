@@ -12,7 +12,9 @@ from collections import Counter
 import numpy as np
 
 from testbed.coflow import Ints
+from testbed.faults import conditions
 from testbed.plan import Plan
+from testbed.topology.rerouting import reroute
 
 QUEUES = 4096
 """Flow f has queue f modulo this; flows that share a number and a link share a queue."""
@@ -41,12 +43,24 @@ def sender_ports(plan: Plan) -> Ints:
 
 
 def queues_by_link(plan: Plan) -> list[tuple[int, ...]]:
-    """Per link, the numbers of the flow queues at its port, ascending; none where ports have one queue for all."""
+    """Per link, the numbers of the flow queues at its port, ascending; none where ports have one queue for all.
+
+    Flows that come by only while something is broken have theirs too.
+    """
     links = len(plan.fabric.links)
     if plan.queueing == "fifo":
         return [()] * links
-    flows = plan.flows
-    numbers = np.repeat(np.arange(len(flows)) % QUEUES, np.diff(flows.path_ptr))
-    pairs = np.unique(np.stack((flows.path_links, numbers)), axis=1)
+    crossings = [_crossings(plan.flows.path_ptr, plan.flows.path_links)]
+    usable = {condition.usable(plan.fabric).tobytes(): condition for condition in conditions(plan.faults)[1:]}
+    for condition in usable.values():
+        path_ptr, path_links, _ = reroute(plan.fabric, plan.flows, condition.usable(plan.fabric))
+        crossings.append(_crossings(path_ptr, path_links))
+    pairs = np.unique(np.concatenate(crossings, axis=1), axis=1)
     starts = np.searchsorted(pairs[0], np.arange(links + 1))
     return [tuple(pairs[1, starts[link] : starts[link + 1]].tolist()) for link in range(links)]
+
+
+def _crossings(path_ptr: Ints, path_links: Ints) -> Ints:
+    """Two rows: a link, and the queue of a flow that crosses it."""
+    numbers = np.repeat(np.arange(len(path_ptr) - 1) % QUEUES, np.diff(path_ptr))
+    return np.stack((path_links, numbers))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
+from testbed.broken import Broken
 from testbed.coflow import ENDLESS, Floats, FlowTable, Ints
+from testbed.faults import Fault
 from testbed.growth import grow, with_flows
 from testbed.outcome import Decision, Outcome, empty_outcome
 from testbed.plan import Plan
@@ -61,7 +64,7 @@ def simulate(
     flow.
     """
     chosen = scheduler or registry.make(plan.scheduler.name, plan.scheduler.parameters)
-    if compiled and driver is None:
+    if compiled and driver is None and not plan.faults:
         core = core_of(plan, chosen)
         if core is not None and isinstance(chosen, Composed):
             return ComposedRun(plan, chosen, core, resolution_s).run()
@@ -96,6 +99,9 @@ class Simulation:
         self._started = np.zeros(len(plan.flows), dtype=np.bool_)
         self._known = self._received  # what the scheduler has heard of
         self._active: Ints = np.empty(0, dtype=np.int64)
+        self._broken = Broken(plan)
+        for fault in plan.faults:
+            self._timeline.call(fault.at_s, partial(self._fault, fault))
         self._reasons: set[str] = set()
         self._allocation: Allocation | None = None
         self._view: View | None = None
@@ -124,6 +130,7 @@ class Simulation:
         self._rate = np.concatenate((self._rate, np.zeros(added)))
         self._started = np.concatenate((self._started, np.zeros(added, dtype=np.bool_)))
         grow(self._outcome, self.plan)
+        self._lay_out()
         self._reasons.add("injected")
         return np.arange(first, first + added)
 
@@ -152,8 +159,8 @@ class Simulation:
         while True:
             self._start(self._timeline.due(self.now_s))
             self._end_background()
-            if not len(self._active):
-                self._reasons.clear()
+            if not len(self._broken.moving(self._active)):
+                self._stand_still()
             elif self._reasons:
                 self._decide_or_defer()
             next_s = min(self._timeline.next_s(), self._next_completion_s(), self._next_asked_s())
@@ -163,7 +170,36 @@ class Simulation:
             self._events += 1
         return self._finish()
 
+    def _fault(self, fault: Fault) -> None:
+        last = self._broken.condition
+        self._broken.happens(fault)
+        self._lay_out()
+        self.capacity_Bps = self._broken.capacity_Bps(self.capacity_Bps, last)
+        self._allocate_at_s = self.now_s
+        for flow in self._active[self._broken.killed[self._active]].tolist():
+            self.cut(np.array([flow]), self._broken.why_killed(flow))
+        self._reasons.add("fault")
+
+    def _lay_out(self) -> None:
+        self._broken.lay_out(self.plan)
+        self._views.plan = self._broken.plan
+
+    def _stand_still(self) -> None:
+        """Nothing can move: there is nothing to decide."""
+        self._rate[self._active] = 0.0
+        self._reasons.clear()
+        if len(self._active):
+            self._allocation = self._view = None
+
+    def _without_killed(self, flows: Ints) -> Ints:
+        gone = flows[self._broken.killed[flows]]
+        for flow in gone.tolist():
+            self._outcome.reason[flow] = self._broken.why_killed(flow)
+        self._timeline.abandon(gone)
+        return flows[~self._broken.killed[flows]]
+
     def _start(self, flows: Ints) -> None:
+        flows = self._without_killed(flows)
         if not len(flows):
             return
         self._started[flows] = True
@@ -176,11 +212,18 @@ class Simulation:
         self._reasons.add("arrival")
 
     def _end_background(self) -> None:
-        if self._timeline.coflows_pending():
+        if self._timeline.coflows_pending() and not self._stands_for_good():
             return
         endless = self._active[self.plan.flows.bytes[self._active] >= ENDLESS]
         if len(endless):
             self.cut(endless, "cut: background, ended with the last coflow")
+
+    def _stands_for_good(self) -> bool:
+        """Whether faults have left nothing that could still finish a coflow."""
+        if not self.plan.faults or np.isfinite(self._timeline.next_s()):
+            return False
+        moving = self._broken.moving(self._active)
+        return not (self.plan.flows.bytes[moving] < ENDLESS).any()
 
     def _decide_or_defer(self) -> None:
         if self._allocation is None or self.now_s >= self._allocate_at_s * (1 - CLOCK):
@@ -192,9 +235,10 @@ class Simulation:
         sync = self.scheduler.sync_s
         if sync and (self._view is None or last_multiple(self.now_s, sync) > last_multiple(self._view.now_s, sync)):
             self._known = self._received.copy()
+        self._rate[self._active] = 0.0
         view = self._views.build(
             self.now_s,
-            self._active,
+            self._broken.moving(self._active),
             self._known,
             self._started,
             self._timeline.coflow_arrival_s,
@@ -226,7 +270,7 @@ class Simulation:
 
     def _record(self, view: View, allocation: Allocation, reason: str) -> None:
         self._recorded_rows += len(view.flow)
-        self._outcome.decisions.append(Decision.of(view, allocation, reason, np.nan))
+        self._outcome.decisions.append(Decision.of(view, allocation, reason, np.nan, self._broken.condition.faults))
 
     def _dismiss(self, view: View, allocation: Allocation) -> None:
         for rows, reason in ((allocation.reject, "rejected"), (allocation.cut, "cut")):
@@ -298,7 +342,11 @@ class Simulation:
             self._driver.finished(self, done)
 
     def _finish(self) -> Outcome:
-        if len(self._active):
-            refuse_to_stall(self.scheduler, self.now_s, self._active)
+        for flow in self._active[self._broken.standing[self._active]].tolist():
+            self._outcome.reason[flow] = self._broken.why_standing(flow)
+        if len(moving := self._broken.moving(self._active)):
+            refuse_to_stall(self.scheduler, self.now_s, moving)
+        if self.plan.faults:
+            self._outcome.samples["faults"] = self._broken.table()
         facts = {"events": self._events, "decisions": self._decisions, "end_s": self.now_s}
         return close(self._outcome, self._timeline, self._received, self._resolution_s, facts)

@@ -118,6 +118,17 @@ class ExperimentSpec(Spec):
             raise ValueError("its applications are real programs; expected emulation among the backends")
         return self
 
+    @model_validator(mode="after")
+    def _faults_survived(self) -> ExperimentSpec:
+        faults = self.workload.faults
+        if faults and self.control != "out-of-band":
+            raise ValueError(
+                f"control is {self.control}, and faults need a coordinator that no fault cuts off; expected out-of-band"
+            )
+        if self.workload.applications is not None and any(fault.host is not None for fault in faults):
+            raise ValueError("a host that is paused or killed would take its applications along; expected one or other")
+        return self
+
     @field_validator("vary")
     @classmethod
     def _values(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from testbed.errors import SchedulerError, SpecError, unknown_name
 from testbed.spec.decentralised import mistakes_without_coordinator
 from testbed.spec.document import Key, Node, read_document
 from testbed.spec.experiment import ExperimentSpec
+from testbed.spec.faults import mistakes_among_faults
 from testbed.spec.files import beside, is_folder, missing_file
 from testbed.spec.overrides import parse_override, parse_path, replaced
 from testbed.spec.quantities import shown
@@ -249,6 +250,9 @@ def _validated_part(
     model = validate(kinds[kind.value], root, path, mistakes)
     if isinstance(model, ExplicitSpec):
         for where, message in mistakes_among(model.coflows):
+            mistakes.add(root, path + where, message)
+    if isinstance(model, WorkloadSpec):
+        for where, message in mistakes_among_faults(model.faults):
             mistakes.add(root, path + where, message)
     if model is not None and getattr(model, "applications", None) is not None:
         model = _with_folder(model, root, path, mistakes)

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -16,6 +15,7 @@ from pydantic import (
 
 from testbed.spec.applications import ApplicationsSpec
 from testbed.spec.coflows import CoflowSpec
+from testbed.spec.faults import MAX_FAULTS, FaultSpec
 from testbed.spec.quantities import CoflowId, Duration, Host, Seed, Size, Time, number, whole
 from testbed.spec.validation import Spec
 from testbed.workload.synthetic import MAX_GENERATED, SyntheticParameters
@@ -99,12 +99,6 @@ class BackgroundSpec(Spec):
         return self
 
 
-def _no_faults(value: Any) -> Any:
-    if value:
-        raise ValueError("timed faults are not available yet; leave 'faults' out")
-    return ()
-
-
 class WorkloadSpec(Spec):
     """What every kind of workload may state."""
 
@@ -112,7 +106,14 @@ class WorkloadSpec(Spec):
     unlabelled_class: Literal["top", "bottom", "own"] = "top"
     background: BackgroundSpec | None = None
     applications: ApplicationsSpec | None = None
-    faults: Annotated[tuple[Any, ...], BeforeValidator(_no_faults)] = ()
+    faults: tuple[FaultSpec, ...] = ()
+
+    @field_validator("faults")
+    @classmethod
+    def _bounded(cls, faults: tuple[FaultSpec, ...]) -> tuple[FaultSpec, ...]:
+        if len(faults) > MAX_FAULTS:
+            raise ValueError(f"{len(faults)} faults; expected at most {MAX_FAULTS}")
+        return faults
 
 
 class SelectSpec(Spec):

@@ -185,7 +185,7 @@ def test_a_path_that_is_too_long_for_a_socket_is_an_error(directory: Path) -> No
 
 def test_wrong_questions_are_answered_with_an_error(directory: Path) -> None:
     with ControllerProcess(PLAN, directory, directory / "log") as controller:
-        known = "known: /changes, /flows, /marks, /meters, /paths, /ports, /ready, /status, /topology"
+        known = "known: /changes, /flows, /marks, /meters, /paths, /ports, /ready, /routes, /status, /topology"
         message = f"controller: 'prots': northbound: unknown path '/prots'; did you mean '/ports'? {known}"
         with pytest.raises(EmulationError, match=f"^{re.escape(message)}$"):
             controller.ask("prots")

@@ -168,9 +168,9 @@ def test_every_port_is_shaped_at_both_ends_and_stays_so(network: EmulatedNetwork
     """Open vSwitch would remove queueing disciplines that it did not make whenever a bridge is reconfigured."""
     bridge = next(iter(network.bridges().values())).name
     network.open_vswitch.vsctl("set", "Bridge", bridge, "other-config:touched=1")
-    verify([network._tree(end) for end in switch_ends(network._cables)])
+    verify([network.tree(end) for end in switch_ends(network._cables)])
     for number, host in enumerate(network.hosts):
-        verify([network._tree(network._host_end(number))], host.pid)
+        verify([network.tree(network._host_end(number))], host.pid)
 
 
 def test_offloads_are_off_at_both_ends(network: EmulatedNetwork) -> None:

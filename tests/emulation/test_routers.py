@@ -77,9 +77,9 @@ def test_mininets_switches_are_the_routers(network: EmulatedNetwork) -> None:
 def test_every_port_is_shaped_at_both_ends(network: EmulatedNetwork) -> None:
     for end in switch_ends(network._cables):
         assert end.switch is not None
-        verify([network._tree(end)], NAMED / f"coflow-test-router-{end.node}")
+        verify([network.tree(end)], NAMED / f"coflow-test-router-{end.node}")
     for number, host in enumerate(network.hosts):
-        verify([network._tree(network._host_end(number))], host.pid)
+        verify([network.tree(network._host_end(number))], host.pid)
 
 
 def test_slow_links_get_single_frames(network: EmulatedNetwork) -> None:

@@ -31,7 +31,10 @@ WORKLOADS: tuple[dict[str, Any], ...] = (
     {"kind": "trace", "file": "trace.txt", "select": {"ids": [1, 2]}, "megabyte": "1 MiB", "loopback": "drop"},
     {"kind": "synthetic", "coflows": 5, "load": 0.6, "max_width": 4, "arrivals": "bursty", "min_bytes": "1 KB",
      "max_bytes": "2 MB", "seed": 7, "background": {"long": [{"from": 0, "to": 1}],
-                                                    "poisson": {"per_second": 3, "size": "1 KB", "duration": "2 s"}}},
+                                                    "poisson": {"per_second": 3, "size": "1 KB", "duration": "2 s"}},
+     "faults": [{"at": "2 s", "host": 0, "event": "resume"}, {"at": "1 s", "host": 0, "event": "pause"},
+                {"at": "1 s", "link": ["e0", "h0"], "event": "slow", "rate": "1 Mbit/s"},
+                {"at": "3 s", "switch": "l0", "event": "crash"}]},
     {"kind": "application", "applications": {"folder": ".", "deadline": "5 s", "commands": [
         {"host": 0, "command": "python3 a.py 'x y'"}, {"hosts": [0, 1], "command": ["cat", 3]}]}},
 )  # fmt: skip

@@ -170,7 +170,6 @@ MISTAKES = [
         "kind: explicit\ncoflows:\n  - {id: 1, broadcast: {from: 0, to: [], size: 1 MB}}\n",
         "spec.yml:3: coflows[0].broadcast: no flows; expected at least one receiver in 'to'",
     ),
-    (EXPLICIT + "faults: [{at: 1 s}]\n", "spec.yml:4: faults: timed faults are not available yet; leave 'faults' out"),
     (
         EXPLICIT + "unlabelled: {coflow: 1}\n",
         "spec.yml:4: unlabelled: found coflow; expected {coflow: ID, flows: N} or {share: 0.3, seed: 1}",
