@@ -19,6 +19,7 @@ RUNS = {
     "edge": ["enforcement=[queue, meter]", "marking=edge"],
     "fair": ["scheduler=fair", "topology.link.queueing=per-flow"],
     "dctcp": ["scheduler=fair", "topology.tcp.congestion=dctcp", "topology.tcp.ecn=true", "topology.link.loss=0.2%"],
+    "userspace": ["enforcement=queue", "topology.datapath=ovs-user"],
     "router": ["enforcement=queue", "topology.datapath=router"],
 }
 """Name -> what it overrides. In the first, switches hash connections onto two spines. All links have delay, so each
