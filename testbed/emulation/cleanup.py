@@ -21,7 +21,13 @@ from testbed.emulation.containers import container_name, remove_containers
 from testbed.emulation.docker_service import answers, connect, docker_errors, find_daemon, own_socket
 from testbed.emulation.names import OWNER_LABEL, RUN_LABEL
 from testbed.emulation.netns import NAMED
-from testbed.emulation.ovs_service import SYSTEM_KIND, delete_system_bridges, kill_private, stop_system_ovs
+from testbed.emulation.ovs_service import (
+    SYSTEM_KIND,
+    delete_system_bridges,
+    forgotten_runs,
+    kill_private,
+    stop_system_ovs,
+)
 from testbed.emulation.owner import kill, parse_owner, processes_of_the_dead, programs, this_process
 from testbed.emulation.state import RunState, read_states, unfinished_directories
 from testbed.emulation.taps import RELEASED_S, is_attached, is_tap
@@ -53,6 +59,8 @@ def clean(dry_run: bool = False, log: Callable[[str], None] = lambda _: None) ->
         removals += _containers_of_dead_runs(dead, dry_run, log)
         for state in dead:
             removals += _remains(state, dry_run)
+        for run_id in forgotten_runs():
+            removals += [Removal(run_id, "bridge", name) for name in delete_system_bridges(run_id, dry_run)]
         for path in unfinished_directories():
             removals.append(Removal("-", "directory", str(path)))
             if not dry_run:

@@ -61,6 +61,9 @@ def system_open_vswitch(state: RunState, log: Callable[[str], None]) -> Iterator
         if not system_runs("ovs-vswitchd"):
             run([OVS_CTL, "start", "--system-id=random"], timeout_s=READY_DEADLINE_S * 2, lasting=True)
             log("openvswitch: started the machine's own")
+            for run_id in forgotten_runs():
+                for bridge in delete_system_bridges(run_id):
+                    log(f"openvswitch: removed bridge {bridge} of run {run_id}, which it had kept")
 
     ours = not system_runs("ovs-vswitchd") or SYSTEM_KIND in shared.read()
     if ours:
@@ -85,6 +88,22 @@ def stop_system_ovs(_: Entry) -> None:
     switch = SystemOpenVSwitch()
     if system_runs("ovs-vswitchd") and not switch.vsctl("list-br").split():
         run([OVS_CTL, "stop"], timeout_s=READY_DEADLINE_S * 2)
+
+
+def forgotten_runs() -> list[str]:
+    """Runs that have bridges in the machine's own Open vSwitch, and no directory any more.
+
+    After a restart of the machine it makes the bridges anew that it had, and nothing else is left of such a run.
+    """
+    if not system_runs("ovs-vswitchd"):
+        return []
+    ids = [dict(row["external_ids"][1]) for row in SystemOpenVSwitch().table("Bridge", "external_ids")]
+    # A run has its directory before its bridges, and until they are gone: so bridges are listed first.
+    return sorted({entry[BRIDGE_KEY] for entry in ids if BRIDGE_KEY in entry and not _is_known(entry[BRIDGE_KEY])})
+
+
+def _is_known(run_id: str) -> bool:
+    return (names.RUNS / run_id).exists()
 
 
 def delete_system_bridges(run_id: str, dry_run: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from emulated_plans import fat_tree, install_routes
 
 from testbed.emulation import capabilities
+from testbed.emulation.cleanup import Removal, clean
 from testbed.emulation.names import BRIDGE_KEY
 from testbed.emulation.network import EmulatedNetwork
 from testbed.emulation.open_vswitch import SystemOpenVSwitch, system_runs
@@ -45,6 +46,28 @@ def test_only_the_runs_own_bridges_go_from_the_machines_own_open_vswitch(docker_
     assert "cabcs0" in switch.vsctl("list-br").split()
     assert switch.vsctl("--bare", "--columns=_uuid", "find", "QoS", f"external_ids:{BRIDGE_KEY}=test-system") == ""
     switch.vsctl("del-br", "cabcs0")
+
+
+def test_a_bridge_that_open_vswitch_kept_over_a_restart_goes(docker_socket: str, ran_before: bool) -> None:
+    switch = SystemOpenVSwitch()
+    with EmulatedNetwork(fat_tree(2, datapath="ovs-kernel"), "test-system-living") as net:
+        kept = [
+            "create",
+            "QoS",
+            "type=linux-noop",
+            f"external_ids:{BRIDGE_KEY}=test-forgotten",
+            "--",
+            "add-br",
+            "ckept",
+        ]
+        kept += ["--", "set", "Bridge", "ckept", f"external_ids:{BRIDGE_KEY}=test-forgotten"]
+        switch.vsctl("--", *kept, f"datapath_type={switch.datapath_type}")
+        assert clean(dry_run=True) == clean() == [Removal("test-forgotten", "bridge", "ckept")]
+        assert clean() == []
+        assert {bridge.name for bridge in net.bridges().values()} == set(switch.vsctl("list-br").split())
+        assert (
+            switch.vsctl("--bare", "--columns=_uuid", "find", "QoS", f"external_ids:{BRIDGE_KEY}=test-forgotten") == ""
+        )
 
 
 def test_an_open_vswitch_that_was_started_for_a_run_ends_with_it(
