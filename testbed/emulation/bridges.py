@@ -17,7 +17,7 @@ from testbed.emulation.ovs_service import private_open_vswitch, system_open_vswi
 from testbed.emulation.shaping import shape
 from testbed.emulation.state import RunState
 from testbed.emulation.switches import Switches, TreeOf
-from testbed.emulation.taps import SHARED_TAP, is_tap
+from testbed.emulation.taps import SHARED_TAP, is_tap, require_taps
 from testbed.emulation.wiring import Cable, has_ipv6, link_commands, ports_of, switch_ends
 from testbed.errors import EmulationError
 from testbed.plan import Plan
@@ -79,6 +79,7 @@ class Bridges(Switches):
     def _start(self) -> OpenVSwitch:
         if self._datapath == "ovs-kernel":
             return self._daemon.enter_context(system_open_vswitch(self.state, self.log))
+        require_taps()
         run_id, owner = self.state.run_id, self.state.owner
         user = f"{run_id} ({os.getpid()})"
         self.services.callback(sysctls.release_sysctl, sysctls.WMEM_DEFAULT, user)
