@@ -34,6 +34,6 @@ def test_a_kernel_without_it_is_an_error_that_says_so(tmp_path: Path, monkeypatc
     with pytest.raises(CapabilityError) as caught:
         taps.require_taps()
     assert str(caught.value) == (
-        f"datapath 'ovs-user': there is no {tmp_path}/tun, with which Open vSwitch makes its userspace bridges, and the "
-        "kernel module 'tun' cannot be loaded; install it, or choose 'ovs-kernel' or 'router' in the topology file"
+        f"datapath 'ovs-user': there is no {tmp_path}/tun, with which Open vSwitch makes its userspace bridges, and "
+        "the kernel module 'tun' cannot be loaded; install it, or choose 'ovs-kernel' or 'router' in the topology file"
     )
