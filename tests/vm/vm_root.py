@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from vm_cache import BUILD_TIMEOUT_S, cached, make_disk
 
 from testbed.emulation.command import run
-from testbed.emulation.image import apt_mirror, this_release
+from testbed.emulation.image import CACHE, apt_mirror, this_release
 from testbed.errors import CapabilityError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,8 @@ def root_disk(log: Callable[[str], None]) -> RootDisk:
             f"the virtual machine boots Debian's kernel {KERNEL}, taken from this machine's own release; "
             f"expected Debian on x86_64, this is {platform.machine()} with another release"
         )
+    if os.geteuid() != 0:
+        raise CapabilityError(f"the virtual machine's disks are made by mmdebstrap and kept in {CACHE}: run it as root")
     release = this_release()
     packages = [KERNEL, "python3", "kmod", *needed_packages(NEEDS.read_text())]
 
