@@ -124,7 +124,8 @@ def loss_is_in_the_counters(results: Results) -> str:
     assert 0.3 * expected <= lost <= 2.2 * expected, f"{lost} of {PINGS} echoes lost, expected {expected:.0f}"
     retransmits = int(results.emulated["dctcp"].flows["retransmits"].sum())
     assert retransmits > 0, "dctcp: no retransmission although links lose"
-    assert network["congestion"] == "dctcp", network["congestion"]
+    # A connection whose first packet is lost goes on without ECN, and DCTCP is Reno ("dctcp-reno") for it.
+    assert "dctcp" in network["congestion"], network["congestion"]
     return f"{lost} of {PINGS} echoes lost, {drops} drops (expected {expected:.0f}); dctcp sent {retransmits} again"
 
 

@@ -42,6 +42,7 @@ from testbed.plan import Plan  # noqa: E402
 from testbed.runner import run_emulated  # noqa: E402
 
 LOSS, DELAY_S, PINGS = 0.01, 0.002, 200
+CONNECTIONS = 8
 _REPLY = re.compile(r"time=([\d.]+) ms")
 _CGROUP_LIMITS = ("memory.max", "cpu.max", "pids.max")
 
@@ -153,7 +154,7 @@ def look_at_network(plan: Plan, display: Display) -> dict[str, Any]:
             "netems": len(netems),
             "netem_drops": sum(queue["drops"] for queue in netems),
             "cgroup": group,
-            "congestion": congestion_control(first, second),
+            "congestion": [congestion_control(first, second) for _ in range(CONNECTIONS)],
             "limits": {name: (folder / name).read_text().strip() for name in _CGROUP_LIMITS},
         }
 
