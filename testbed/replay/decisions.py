@@ -25,6 +25,7 @@ from testbed.scheduling.view import ViewBuilder
 _SETTLE_NS = 1_000_000
 """Events that come this close together are one decision."""
 _LEAST_LEAD_NS = 5_000_000
+_LEAD_PER_HOST_NS = 250_000  # a wide coflow's senders are told one by one, and take it in on the same processors
 _MOST_LEAD_NS = 50_000_000
 _REHEARSED_COFLOWS = 20
 _NO_STARTS: Mapping[int, int] = {}
@@ -94,7 +95,8 @@ class Decisions:
     def lead_ns(self) -> int:
         """How long before a planned arrival its decision is begun, so that it is in force at that very instant."""
         slowest_ns = 2 * int(max(self._latencies_s) * 1e9) + (self._edges.lead_ns if self._edges is not None else 0)
-        return min(_LEAST_LEAD_NS + slowest_ns, _MOST_LEAD_NS)
+        telling_ns = max(_LEAST_LEAD_NS, _LEAD_PER_HOST_NS * len(self._views.plan.fabric.hosts))
+        return min(telling_ns + slowest_ns, _MOST_LEAD_NS)
 
     @property
     def asked_for(self) -> bool:

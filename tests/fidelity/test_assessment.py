@@ -49,7 +49,7 @@ def test_figures_are_those_worked_out_by_hand() -> None:
     verdict = assessed(*good_run())
     assert check(verdict, "CCT / Gamma, lone coflows").figure == pytest.approx((1.25 / 1 + 3.25 / 2.5) / 2)
     assert check(verdict, "CCT / Gamma, least").figure == pytest.approx((1.25 + 0.02) / 1)
-    assert check(verdict, "start skew p99").figure == pytest.approx(1000 / 1024)
+    assert check(verdict, "start skew p99").figure == pytest.approx(1000 / 1024 * (0.2 - 0.02 * 0.12))
     assert check(verdict, "idle probe round trip, median").figure == pytest.approx(4.0)
     assert check(verdict, "foreign load").figure == pytest.approx(0.02)
     assert check(verdict, "foreign load").details == {"max": pytest.approx(0.04)}
@@ -149,14 +149,23 @@ def test_endless_background_may_be_cut_without_a_word() -> None:
     assert "CCT / Gamma, lone coflows" in verdict.unmeasured  # the background was there all the time
 
 
-@pytest.mark.parametrize(("skew_s", "expected"), [(0.0029, "valid"), (0.004, "degraded"), (0.021, "invalid")])
+@pytest.mark.parametrize(("skew_s", "expected"), [(0.014, "valid"), (0.02, "degraded"), (0.105, "invalid")])
 def test_late_starts_are_caught(skew_s: float, expected: str) -> None:
+    """The Gammas are 1 s and 2.5 s: a start may be as much later than in a coflow of 200 ms as these are longer."""
     plan, outcome = good_run()
     outcome.start_s[:] = outcome.planned_start_s + skew_s
     verdict = assessed(plan, outcome)
     assert check(verdict, "start skew p99").verdict == expected
     assert verdict.verdict == expected
     assert verdict.exit_status == (3 if expected == "invalid" else 0)
+
+
+def test_in_small_coflows_the_same_lateness_weighs_more() -> None:
+    plan, outcome = good_run()
+    outcome.start_s[:] = outcome.planned_start_s + 0.014
+    skew = check(assess(plan, outcome, np.array([0.1, 0.3])), "start skew p99")
+    assert (skew.verdict, skew.figure) == ("degraded", pytest.approx(14 * (1 - 0.02 * (1 - 0.2 / 0.3))))
+    assert skew.details["p99, all alike"] == pytest.approx(14)
 
 
 def test_starts_that_waited_in_queues_of_the_links_are_a_part_of_in_band_control() -> None:
