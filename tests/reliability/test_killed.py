@@ -18,7 +18,7 @@ from strikes import undisturbed
 from testbed.emulation import names, sysctls
 from testbed.emulation.cleanup import clean
 from testbed.emulation.command import run
-from testbed.emulation.owner import MARK, processes_of_the_dead, this_process
+from testbed.emulation.owner import MARK, processes_of_the_dead, start_time, this_process
 
 pytestmark = pytest.mark.network
 
@@ -81,7 +81,7 @@ def orphan() -> Iterator[int]:
     caller.kill()
     caller.wait()
     yield pid
-    if Path(f"/proc/{pid}").exists():
+    if start_time(pid) is not None:
         os.kill(pid, signal.SIGKILL)
 
 
@@ -96,7 +96,7 @@ def test_programs_that_a_killed_run_had_called_are_ended_first(runtime: Path, or
     assert processes_of_the_dead() == [orphan]
     assert [(removal.kind, removal.name) for removal in clean(dry_run=True)] == [("process", f"sleep ({orphan})")]
     assert [(removal.kind, removal.name) for removal in clean()] == [("process", f"sleep ({orphan})")]
-    assert not Path(f"/proc/{orphan}").exists()
+    assert start_time(orphan) is None
     assert clean() == []
 
 
