@@ -13,8 +13,9 @@ FIRST_WRITE = 256
 UNCAPPED_WRITE = 1 << 20
 """Most bytes of one write of a flow without a cap."""
 
-_WRITE_NS = 5_000_000  # a capped flow writes about every 5 ms ...
-_SLOW_WRITE_NS = 100_000_000  # ... but waits up to 100 ms to fill a segment: the network's cost is per packet
+WRITE_NS = 5_000_000
+"""A capped flow writes about so often, where its actor does not do all in coarser grains ..."""
+_SLOW_WRITE_NS = 100_000_000  # ... but it waits up to 100 ms to fill a segment: the network's cost is per packet
 _SMALLEST_WRITE = 1000
 _LARGEST_WRITE = 1 << 20
 _CATCH_UP_NS = 20_000_000  # what a late wake-up or a full socket may make good later
@@ -26,11 +27,23 @@ _GOLDEN = 0.6180339887498949
 class Gate:
     """Token bucket of one flow; `seed` (its number) spreads the flows' writes in time."""
 
-    __slots__ = ("_chunk", "_credit", "_depth", "_leap", "_next", "_phase", "_segment", "_stamp_ns", "rate_Bps")
+    __slots__ = (
+        "_chunk",
+        "_credit",
+        "_depth",
+        "_leap",
+        "_next",
+        "_phase",
+        "_segment",
+        "_stamp_ns",
+        "_write_ns",
+        "rate_Bps",
+    )
 
     def __init__(self, seed: int) -> None:
         self._segment = _SMALLEST_SEGMENT
         self._phase = seed * _GOLDEN % 1.0
+        self._write_ns = WRITE_NS
         self.rate_Bps: float | None = 0.0
         """None: no cap; 0: stopped."""
         self._stamp_ns = 0
@@ -44,6 +57,10 @@ class Gate:
         """Write in multiples of the connection's segment size (MSS) in bytes, where the cap is high enough."""
         self._segment = segment
         self.set_rate(now_ns, self.rate_Bps)
+
+    def write_every(self, write_ns: int) -> None:
+        """Write about so often, from the next change of the cap on."""
+        self._write_ns = write_ns
 
     def set_rate(self, now_ns: int, rate_Bps: float | None) -> None:
         """Change the cap from now on. A flow that was stopped may write its first bytes at once."""
@@ -106,7 +123,7 @@ class Gate:
 
     def _chunk_of(self, rate_Bps: float) -> int:
         segment = self._segment
-        chunk = int(rate_Bps * _WRITE_NS / 1e9)
+        chunk = int(rate_Bps * self._write_ns / 1e9)
         if chunk >= segment:
             return min(chunk // segment * segment, _LARGEST_WRITE)
         return min(segment, max(int(rate_Bps * _SLOW_WRITE_NS / 1e9), _SMALLEST_WRITE))

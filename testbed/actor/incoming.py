@@ -12,6 +12,7 @@ from testbed.actor.protocol import HEADER, MAGIC
 
 _BACKLOG = 4096
 _AT_ONCE = 1 << 20
+_LARGEST_GRAIN = 256 << 10  # bytes
 _sink = bytearray(_AT_ONCE)  # never written: MSG_TRUNC discards in the kernel, a third of the cost
 
 
@@ -25,6 +26,9 @@ class Incoming:
         self._peer = peer
         self._header = b""
         self._size = 0
+        self._low_water = 1
+        self._fitted_ns = 0
+        self._fitted_at = 0
         self.flow = -1
         self.received = 0
         self.first_byte_ns = 0
@@ -71,11 +75,27 @@ class Incoming:
             self.first_byte_ns = now
         self.received += count
         if count and self.received < self._size:
+            self._fit_low_water(now)
             self._outbox.received(self.flow, self.received)
             return
         kind = "finished" if self.received >= self._size else "ended"
         self._outbox.put(kind, (self.flow, self.first_byte_ns, now, self.received), urgent=True)
         self.close()
+
+    def _fit_low_water(self, now_ns: int) -> None:
+        """Be woken when as much is there as comes in a grain of time, or all that is still to come."""
+        grain_ns = self._receiver.grain_ns
+        if not grain_ns:
+            return
+        fit, left = self._low_water, self._size - self.received
+        elapsed = now_ns - self._fitted_ns
+        if elapsed >= grain_ns:
+            fit = max((self.received - self._fitted_at) * grain_ns // elapsed, 1)
+            self._fitted_ns, self._fitted_at = now_ns, self.received
+        fit = min(fit, left, _LARGEST_GRAIN)
+        if self._low_water > left or not self._low_water // 2 <= fit <= self._low_water * 2:
+            self._low_water = fit
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, fit)
 
     def _fail(self, error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
@@ -93,6 +113,8 @@ class Receiver:
         """By flow id, those whose header has come and whose bytes have not all."""
         self._connections: set[Incoming] = set()
         self._listeners: list[socket.socket] = []
+        self.grain_ns = 0
+        """How often a flow is attended to while its bytes come; 0: at each segment."""
 
     def listen(self, address: str, port: int) -> None:
         """Accept flows on an own address; OSError where that cannot be."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Union
 
 from testbed.actor.application_flow import ApplicationFlow
-from testbed.actor.gate import Gate
+from testbed.actor.gate import WRITE_NS, Gate
 from testbed.actor.loop import Loop, Timer
 from testbed.actor.outbox import Outbox
 from testbed.actor.protocol import HEADER, MAGIC
@@ -23,7 +23,7 @@ _EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _CONNECTING_AT_ONCE = 32
 """A burst of connection requests must not overrun a small switch buffer: a lost one costs a second."""
 
-_UNSENT_NS = 10_000_000  # between its bounds, the kernel holds unsent as much as the flow sends in 10 ms
+_UNSENT_NS = 10_000_000  # between its bounds, the kernel holds unsent what the flow sends in 10 ms, or in a grain
 
 _WRITES_AT_ONCE = 8
 _FIRST_WRITE = 16 << 10  # without a cap; then other flows that start at the same instant have their turn
@@ -76,6 +76,7 @@ class Outgoing:
     def start(self, at_ns: int, rate_Bps: float | None, dscp: int = 0) -> None:
         """Write the first bytes at an instant of CLOCK_MONOTONIC, under a cap and with a DSCP."""
         self.mark(dscp)
+        self._gate.write_every(self._sender.grain_ns)
         self._gate.set_rate(at_ns, rate_Bps)
         self._cancel_timer()
         self._timer = self._loop.call_at(at_ns, self._begin)
@@ -185,11 +186,12 @@ class Outgoing:
 
     def _fit_unsent(self, now_ns: int) -> None:
         """Let the kernel hold as much as goes out in some 10 ms: a fast flow need not be woken per segment."""
+        unsent_ns = max(_UNSENT_NS, self._sender.grain_ns)
         elapsed, count = now_ns - self._filled_ns, self.sent - self._filled_at
-        if elapsed < _UNSENT_NS:
+        if elapsed < unsent_ns:
             return
         self._filled_ns, self._filled_at = now_ns, self.sent
-        fit = min(max(count * _UNSENT_NS // elapsed, UNSENT_SMALLEST), UNSENT_LARGEST)
+        fit = min(max(count * unsent_ns // elapsed, UNSENT_SMALLEST), UNSENT_LARGEST)
         if not self._unsent // 2 <= fit <= self._unsent * 2 and self._socket is not None:
             self._unsent = fit
             self._socket.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, fit)
@@ -234,6 +236,8 @@ class Sender:
         self._waiting: deque[Outgoing] = deque()
         self._connecting = 0
         self._next_attempts: Timer | None = None
+        self.grain_ns = WRITE_NS
+        """How often a flow that starts from now on is attended to."""
         self.when_written: Callable[[Outgoing], None] | None = None
         """Told of each flow whose last byte has been written."""
 

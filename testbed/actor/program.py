@@ -12,6 +12,7 @@ from testbed.actor import endpoint, fields
 from testbed.actor.alone import Alone, check_part
 from testbed.actor.applications import Applications
 from testbed.actor.channel import Channel
+from testbed.actor.gate import WRITE_NS
 from testbed.actor.incoming import Receiver
 from testbed.actor.jobs import Jobs
 from testbed.actor.loop import Loop, Timer
@@ -20,6 +21,7 @@ from testbed.actor.outgoing import AnyOutgoing, Sender
 from testbed.actor.probe import Echo, Probe
 from testbed.actor.protocol import VERSION, ProtocolError
 
+COARSEST_GRAIN_NS = 20_000_000
 MOST_PROBES = 10_000
 """Datagrams of one probe."""
 BEAT_NS = 200_000_000
@@ -225,7 +227,12 @@ class Actor:
                 outgoing.cut()
 
     def _progress(self, message: dict[str, Any]) -> None:
-        self._outbox.report_every(fields.whole("every_ns", message["every_ns"]))
+        """Report progress every so often; where that is seldom, attend to flows in grains that are coarser too."""
+        every_ns = fields.whole("every_ns", message["every_ns"])
+        self._outbox.report_every(every_ns)
+        grain_ns = min(every_ns // 2, COARSEST_GRAIN_NS)
+        self._sender.grain_ns = max(grain_ns, WRITE_NS)
+        self._receiver.grain_ns = grain_ns if grain_ns > WRITE_NS else 0
 
     def _probe(self, message: dict[str, Any]) -> None:
         number, count = fields.whole("probe", message["probe"]), fields.whole("count", message["count"], 1, MOST_PROBES)

@@ -118,3 +118,15 @@ def test_never_more_than_the_cap_and_the_end_in_time(rate: float, seconds: float
         sent += count
         assert sent <= rate * at / SECOND + FIRST_WRITE + 1
     assert writes[-1][0] / SECOND <= size / rate * 1.001 + 0.002
+
+
+def test_coarser_writes_are_fewer_and_end_at_the_same_instant() -> None:
+    fine, coarse = gate_at(2.5e6), gate_at(0.0)
+    coarse.write_every(20_000_000)
+    coarse.set_rate(0, 2.5e6)
+    many, few = write_all(fine, 2_500_000), write_all(coarse, 2_500_000)
+    assert len(few) < len(many) / 3
+    assert few[-1][0] == pytest.approx(many[-1][0], abs=1e6)
+    assert all(
+        sum(size for _, size in few[: n + 1]) <= 2.5e6 * at / SECOND + FIRST_WRITE for n, (at, _) in enumerate(few)
+    )

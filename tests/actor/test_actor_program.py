@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import time
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from testbed.actor.incoming import Receiver
+from testbed.actor.loop import Loop
+from testbed.actor.outbox import Outbox
 from testbed.actor.protocol import HEADER, MAGIC
 
 Start = Callable[..., Any]
@@ -128,6 +132,50 @@ def test_progress_tells_of_flows_that_changed_only(actor: Start) -> None:
     assert {report[0] for report in reports} == {1}
     counts = [report[1] for report in reports]
     assert counts == sorted(set(counts))
+
+
+def test_where_progress_is_seldom_flows_are_attended_to_in_coarser_grains_and_still_exact(actor: Start) -> None:
+    a, b = actor(), actor()
+    a.say("progress", every_ns=40 * MS)
+    b.say("progress", every_ns=40 * MS)
+    for flow, size in enumerate((1, 257, 100_000, 12_345_678)):
+        run_flow(a, b, flow, size, None)
+    _, _, last = run_flow(a, b, 8, 200_000, 1e6)
+    assert 0.2 * 0.99 <= last / SECOND <= 0.2 * 1.05 + 0.2
+    _, _, last = run_flow(a, b, 9, 2_000_000, 20e6, ((0.05, 0.0), (0.2, 20e6)))
+    assert last / SECOND >= 0.24
+    open_flow(a, b, 10, 2**62)
+    a.say("start", flows=[[10, 0, None]])
+    b.wait_for("progress")
+    a.say("cut", flows=[10])
+    [[_, sent, cut, *_]] = a.wait_for("done")
+    assert (cut, sent) == (True, b.wait_for("ended")[0][3])
+
+
+def test_a_receiver_is_woken_by_grains_and_by_the_last_byte() -> None:
+    loop, outbox = Loop(), Outbox(Loop())
+    receiver = Receiver(loop, outbox)
+    receiver.grain_ns = 20 * MS
+    receiver.listen("127.0.0.1", 0)
+    (listener,) = receiver._listeners
+    said: list[dict[str, Any]] = []
+    outbox.send = said.append
+    with socket.create_connection(listener.getsockname()) as sender:
+        sender.sendall(HEADER.pack(MAGIC, 3, 200_000))
+        rounds = 0
+        loop.after_each = loop.stop
+        for size in [1000] * 150 + [50_000]:
+            sender.sendall(bytes(size))
+            while select.select([loop._epoll], [], [], 0.001)[0]:
+                loop.run()
+                rounds += 1
+        while not outbox.count("finished"):
+            loop.run()
+    outbox.flush()
+    assert [row[3] for message in said for row in message.get("finished", [])] == [200_000]
+    assert rounds < 140
+    receiver.close()
+    loop.close()
 
 
 def test_a_cut_flow_loses_nothing_that_was_sent(actor: Start) -> None:
