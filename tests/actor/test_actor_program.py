@@ -298,8 +298,8 @@ def test_a_header_that_comes_in_pieces_is_read(actor: Start) -> None:
         (b"[1, 2]\n", None),
         (
             b'{"op": "fly"}\n',
-            "unknown op 'fly'; known: alone, cap, cut, listen, mark, open, ping, probe, progress, reply, run, "
-            "shutdown, start, stop",
+            "unknown op 'fly'; known: alone, cap, cut, lateness, listen, mark, open, ping, probe, progress, reply, "
+            "run, shutdown, start, stop",
         ),
         (b'{"op": "open"}\n', "op 'open': KeyError: 'flows'"),
         (
@@ -329,7 +329,7 @@ def test_another_version_is_refused(actor: Start) -> None:
     a = actor(greeted=False)
     a.wait_for("hello")
     a.say("hello", version=99)
-    expected = "expected the op 'hello' of version 1, found {'op': 'hello', 'version': 99}"
+    expected = "expected the op 'hello' of version 2, found {'op': 'hello', 'version': 99}"
     assert a.wait_for("fatal") == expected
 
 

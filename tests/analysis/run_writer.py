@@ -38,7 +38,7 @@ def writer(results: Path) -> WriteRun:
         plan = make_plan(flows, {c: float(c) for c in cct_s}, scheduler=scheduler, **settings)  # type: ignore[arg-type]
         outcome = finish_at(plan, cct_s, source)
         if source == "emulation":
-            outcome.samples["ports"] = port_samples(plan, outcome)
+            outcome.samples["ports"] = port_samples(plan, outcome, acknowledged=True)
             outcome.samples["departures"] = departure_samples(plan)
         run = create(results, plan, source)
         run.write_outcome(outcome, gammas_of(plan))

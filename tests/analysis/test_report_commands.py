@@ -40,6 +40,7 @@ def test_the_report_says_the_verdict_first_and_then_the_summary(write_run: Write
         "not drawn: emulated-vs-simulated: no coflow was both emulated and simulated",
         "not drawn: gantt-emulation: no emulation",
         "not drawn: link-utilisation: the port counters were not sampled",
+        "not drawn: departures: no departures from a saturated link were noted",
         f"plots: 8 files in {tmp_path}/report",
         f"report: {tmp_path}/report/report.html",
     ]
