@@ -56,6 +56,7 @@ COMMANDS: tuple[dict[str, Any], ...] = (
     {"op": "run", "job": 0, "command": ["/nowhere/program", "x"], "folder": "", "at_ns": NOW,
      "environment": {"A": "b"}},
     {"op": "ping", "ping": 17},
+    {"op": "lateness"},
     {"op": "stop"},
 )  # fmt: skip
 REPORTS: tuple[dict[str, Any], ...] = (

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 DATES = {
     "controller/ledger.py": 1,  # when an error was noted, for its reader
     "testbed/emulation/calibrate.py": 1,  # when it was measured
+    "testbed/emulation/sampling.py": 1,  # the kernel stamps frames by it; gaps within one look count, no others
     "testbed/records/manifest.py": 1,  # started_at
     "testbed/records/run_directory.py": 2,  # finished_at, the name of a run directory
     "testbed/runner.py": 2,  # the names of a report and of a run
