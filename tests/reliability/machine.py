@@ -16,6 +16,8 @@ TOKEN = "COFLOW_FAULTS"
 CHANGING = ("/proc/sys/kernel/ns_last_pid", "/proc/sys/kernel/random/", "/proc/sys/kernel/printk_ratelimit")
 """Settings that change by themselves."""
 
+SWEPT = names.RUNTIME / "docker" / "exec" / "netns"
+
 Look = dict[str, set[str]]
 
 
@@ -94,8 +96,11 @@ def _processes(token: str) -> dict[int, str]:
 
 
 def _files() -> Iterable[str]:
-    """Names below the directories of runs, of our own Docker daemon and of the cache; none deep inside images."""
-    yield from (str(path) for path in names.RUNTIME.rglob("*"))
+    """Names below the directories of runs, of our own Docker daemon and of the cache; none deep inside images.
+
+    A daemon that goes on sweeps away the (unmounted) files of its containers' namespaces once a minute.
+    """
+    yield from (str(path) for path in names.RUNTIME.rglob("*") if path.parent != SWEPT)
     yield from (str(path) for path in CACHE.glob("actor-root*"))
     for pattern in ("*", "*/*", "containerd/daemon/*/moby/*"):
         yield from (str(path) for path in DATA_ROOT.glob(pattern))
