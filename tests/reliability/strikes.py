@@ -14,7 +14,9 @@ from testbed.errors import RecordsError
 from testbed.records.finding import find_runs
 from testbed.records.run_directory import read_run
 
-INTERRUPTED = 130
+INTERRUPTED = (130, -signal.SIGINT)
+"""The same for a shell. Python ends by the signal itself where an interrupt struck inside `exec`, as at an import that makes
+a dataclass."""
 NOTHING = ["nothing to remove"]
 
 
@@ -92,7 +94,7 @@ def interrupt(folder: Path, datapath: str, at_s: float, number: signal.Signals, 
     if "Traceback" in struck.words:
         found.faults.append(f"it printed a traceback: {struck.words[-2000:]}")
     early = found.phase == "start" and status == -number  # before the interpreter had come to it
-    if status not in (0, 3) if found.phase == "ended" else not early and status not in (0, 3, INTERRUPTED):
+    if status not in (0, 3) if found.phase == "ended" else not early and status not in (0, 3, *INTERRUPTED):
         found.faults.append(f"it ended with status {status}: {struck.words[-1000:]}")
     removed, found.clean_s = clean(folder)
     if removed != NOTHING:
