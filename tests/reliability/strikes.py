@@ -15,8 +15,8 @@ from testbed.records.finding import find_runs
 from testbed.records.run_directory import read_run
 
 INTERRUPTED = (130, -signal.SIGINT)
-"""The same for a shell. Python ends by the signal itself where an interrupt struck inside `exec`, as at an import that makes
-a dataclass."""
+"""The same for a shell. Python ends by the signal itself where an interrupt struck inside `exec`, as at an import that
+makes a dataclass."""
 NOTHING = ["nothing to remove"]
 
 
