@@ -46,7 +46,8 @@ study: $(study_needs) $(VENV)/.installed ## the study of unlabelled flows and it
 
 test: $(VENV)/.installed ## all tests, real networks and a real browser included; needs root
 	@scripts/system-packages browser
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest $(or $(ARGS),--ignore=tests/reliability)
+	@$(if $(ARGS),,$(VENV)/bin/python -m pytest tests/reliability)  # alone: they end the Docker daemon that other tests share
 
 test-vm: $(VENV)/.installed ## the kernel datapath, in a virtual machine with Debian's kernel; ARGS="--accel kvm" where KVM works
 	@scripts/system-packages vm
