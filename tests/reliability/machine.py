@@ -87,6 +87,8 @@ def _processes(token: str) -> dict[int, str]:
             continue
         try:
             command = (entry / "cmdline").read_bytes()
+            if not command:  # it has ended, and nobody has asked how yet
+                continue
             ours = str(names.RUNTIME).encode() in command or "/docker" in (entry / "cgroup").read_text()
             if ours or (token and mark in (entry / "environ").read_bytes().split(b"\0")):
                 found[int(entry.name)] = f"{entry.name} {command.replace(bytes(1), b' ').decode(errors='replace')}"
