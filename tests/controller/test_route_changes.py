@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from os_ken.ofproto import ofproto_protocol, ofproto_v1_3
-from private_network import PrivateNetwork, private_network
+from private_network import PrivateNetwork, private_network, until
 from small_plans import leaf_spine
 from traffic import transfer_tcp
 
@@ -83,9 +83,10 @@ def test_a_flow_goes_over_to_another_spine_and_back(network: PrivateNetwork) -> 
     took_s = network.controller.change_routes(route_changes(whole, broken))
     assert set(took_s) == {"l0", "l1"}
     assert all(0 < seconds < 1 for seconds in took_s.values())
-    assert crossed_spines() == {"s1"}
+    # Open vSwitch answers the barrier before it has gone over its cache: the first packets may take the old way.
+    until(lambda: crossed_spines() == {"s1"}, "the other spine")
     network.controller.change_routes(route_changes(broken, whole))
-    assert crossed_spines() == {"s0"}
+    until(lambda: crossed_spines() == {"s0"}, "the first spine again")
 
 
 @pytest.mark.network

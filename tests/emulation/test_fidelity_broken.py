@@ -113,7 +113,8 @@ def test_a_switch_that_loses_frames(run: Run) -> None:
         flow = f"priority=60000,ip,nw_dst=10.0.1.0/0.0.255.0,actions=meter:1,output:{port_number(network, 's0->l1')}"
         network.open_vswitch.ofctl("add-flow", bridge.name, flow)
 
-    broken = run(act)
+    # From the start: a flow that has the link for itself for a moment would make the switch one that was congested.
+    broken = run(act, when="replay")
     loss = broken.check("loss without a full queue")
     assert loss.verdict == INVALID
     assert loss.words.startswith("s0 lost ")

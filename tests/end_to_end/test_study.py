@@ -20,10 +20,11 @@ def test_residence_and_cct_are_measured_near_the_prediction(tmp_path: Path, caps
     (tmp_path / "small").mkdir()
     (tmp_path / "small/a.yml").write_text(shipped[: shipped.index("repeats:")] + few)
     out = tmp_path / "out"
-    with pytest.raises(SystemExit) as stop:
-        main(["study", str(tmp_path / "small"), "--out", str(out), "--workers", "1"])
-    said = capsys.readouterr().out
-    assert stop.value.code == 0, said
+    study = ["study", str(tmp_path / "small"), "--out", str(out), "--workers", "1"]
+    status, said = _exit_status(study), capsys.readouterr().out
+    if status == 3:  # a run is invalid: this machine was busy, and the remedy is to make that one again
+        status, said = _exit_status([*study, "--again", "invalid"]), capsys.readouterr().out
+    assert status == 0, said
     table = pd.read_csv(out / "tables/a.csv")
     measured = table[table["source"] == "emulation"].set_index(["quantity", "unlabelled"])
     assert len(measured) == 4
@@ -32,3 +33,9 @@ def test_residence_and_cct_are_measured_near_the_prediction(tmp_path: Path, caps
     assert measured["times"]["residence", 5] > 1.3
     assert "not measured: a: " in said  # one run has no interval
     assert "e-starts, measured: of 20 flows 99% started within" in said  # the small coflow's are held back
+
+
+def _exit_status(command: list[str]) -> object:
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    return stop.value.code

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,8 @@ class SweepRuns:
                 failed = f", {row['failed']} of them failed" if row["failed"] else ""
                 yield f"{absent} of {row['runs']} {adjective} runs were not made{failed}."
             if row[INVALID]:
-                yield f"{row[INVALID]} {adjective} runs are invalid and left out of every figure."
+                why = _why(self._with(INVALID, row["source"]))
+                yield f"{row[INVALID]} {adjective} runs are invalid and left out of every figure: {why}."
 
     def troubles(self) -> Iterator[dict[str, Any]]:
         """Each run that failed, and each check of a run that is not valid."""
@@ -60,14 +62,18 @@ class SweepRuns:
         """A sentence where the machine was disturbed, by the checks that say so."""
         rows = [run for _, run in self.entries if run.fidelity.verdict == DEGRADED]
         if rows:
-            names: dict[str, int] = {}
-            for run in rows:
-                for check in run.fidelity.failed:
-                    names[check.name] = names.get(check.name, 0) + 1
-            why = "; ".join(f"{name} in {count}" for name, count in names.items())
             of = sum(run.source == rows[0].source for _, run in self.entries)
             which = f"{len(rows)} of {of} {_ADJECTIVES[rows[0].source]} runs"
-            yield f"{which} are degraded, their figures in with the others: {why}."
+            yield f"{which} are degraded, their figures in with the others: {_why(rows)}."
+
+    def _with(self, verdict: str, source: str) -> list[Run]:
+        return [run for _, run in self.entries if (run.fidelity.verdict, run.source) == (verdict, source)]
+
+
+def _why(runs: Iterable[Run]) -> str:
+    """The checks that these runs failed, and in how many of them each."""
+    names = Counter(check.name for run in runs for check in run.fidelity.failed)
+    return "; ".join(f"{name} in {count}" for name, count in names.items())
 
 
 def sweep_runs_of(study: StudyFolder, names: Sequence[str]) -> list[SweepRuns]:

@@ -131,7 +131,8 @@ def test_a_failed_and_an_invalid_run_are_named_and_left_out(specs: Path, tmp_pat
     report = write_study_report(folder.path)
     missing = part(report, "a-behind").words.missing
     assert "1 of 6 emulated runs were not made, 1 of them failed." in missing
-    assert "1 emulated runs are invalid and left out of every figure." in missing
+    named = verdict["checks"][0]["name"]
+    assert f"1 emulated runs are invalid and left out of every figure: {named} in 1." in missing
     assert report.invalid == 1
     summary = part(report, "a-behind").frames["a-behind"]
     assert len(summary[summary["source"] == "emulation"]) == 2 * (6 - 2)
