@@ -7,6 +7,8 @@ once anyway: a millisecond, or two frames.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS, Fabric
@@ -18,6 +20,11 @@ EASY_BPS = 1e9
 half the processor time of single ones."""
 LARGEST_BYTES = 65_536
 """IPv4 has no larger packet."""
+
+
+def burst_bytes(rate_bps: float, frame_bytes: int) -> int:
+    """What a port's shaper lets out at once after idling: two frames or a millisecond of the rate, the greater."""
+    return math.ceil(max(2 * frame_bytes, rate_bps / 8 * SEGMENT_S))
 
 
 def frames_together(fabric: Fabric, scale: float = 1.0) -> int:

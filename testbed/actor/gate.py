@@ -15,7 +15,7 @@ UNCAPPED_WRITE = 1 << 20
 
 WRITE_NS = 5_000_000
 """A capped flow writes about so often, where its actor does not do all in coarser grains ..."""
-_SLOW_WRITE_NS = 100_000_000  # ... but it waits up to 100 ms to fill a segment: the network's cost is per packet
+_FILL = 20  # ... but it waits up to twenty times as long to fill a segment: the network's cost is per packet
 _SMALLEST_WRITE = 1000
 _LARGEST_WRITE = 1 << 20
 _CATCH_UP_NS = 20_000_000  # what a late wake-up or a full socket may make good later
@@ -126,4 +126,4 @@ class Gate:
         chunk = int(rate_Bps * self._write_ns / 1e9)
         if chunk >= segment:
             return min(chunk // segment * segment, _LARGEST_WRITE)
-        return min(segment, max(int(rate_Bps * _SLOW_WRITE_NS / 1e9), _SMALLEST_WRITE))
+        return min(segment, max(int(rate_Bps * self._write_ns * _FILL / 1e9), _SMALLEST_WRITE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import select
 import socket
 import time
@@ -13,6 +14,7 @@ from testbed.actor.alone import Alone, check_part
 from testbed.actor.applications import Applications
 from testbed.actor.channel import Channel
 from testbed.actor.gate import WRITE_NS
+from testbed.actor.grain import coarse_grain_ns
 from testbed.actor.incoming import Receiver
 from testbed.actor.jobs import Jobs
 from testbed.actor.loop import Loop, Timer
@@ -21,7 +23,6 @@ from testbed.actor.outgoing import AnyOutgoing, Sender
 from testbed.actor.probe import Echo, Probe
 from testbed.actor.protocol import VERSION, ProtocolError
 
-COARSEST_GRAIN_NS = 20_000_000
 MOST_PROBES = 10_000
 """Datagrams of one probe."""
 BEAT_NS = 200_000_000
@@ -230,9 +231,9 @@ class Actor:
         """Report progress every so often; where that is seldom, attend to flows in grains that are coarser too."""
         every_ns = fields.whole("every_ns", message["every_ns"])
         self._outbox.report_every(every_ns)
-        grain_ns = min(every_ns // 2, COARSEST_GRAIN_NS)
-        self._sender.grain_ns = max(grain_ns, WRITE_NS)
-        self._receiver.grain_ns = grain_ns if grain_ns > WRITE_NS else 0
+        grain_ns = coarse_grain_ns(every_ns)
+        self._sender.grain_ns = grain_ns or WRITE_NS
+        self._receiver.grain_ns = grain_ns
 
     def _probe(self, message: dict[str, Any]) -> None:
         number, count = fields.whole("probe", message["probe"]), fields.whole("count", message["count"], 1, MOST_PROBES)
@@ -271,10 +272,10 @@ class Actor:
         """How late this actor's timers were since the last time it was asked; from the first time on it has a beat."""
         self._say({"lateness": self._loop.lateness.take()})
         if self._beat is None:
-            self._beat_on()
+            self._beat_on(random.randrange(BEAT_NS))  # all actors are asked at once, but need not all wake at once
 
-    def _beat_on(self) -> None:
-        self._beat = self._loop.call_at(time.monotonic_ns() + BEAT_NS, self._beat_on)
+    def _beat_on(self, in_ns: int = BEAT_NS) -> None:
+        self._beat = self._loop.call_at(time.monotonic_ns() + in_ns, self._beat_on)
 
     def _stop(self, _: dict[str, Any]) -> None:
         """Leave all flows where they are, and tell how far each came."""

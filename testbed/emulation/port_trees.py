@@ -7,11 +7,11 @@ another has standing.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from testbed.fabric import ETHERNET_HEADER, Link
 from testbed.scheduling.sharing import ONE_CLASS, Sharing
+from testbed.segments import burst_bytes
 
 FIRST_CLASS = 0x10
 """Number of the first class in tc, which reads and writes such numbers as hexadecimal."""
@@ -19,8 +19,6 @@ HOST_QUEUE_BYTES = 4 << 20
 """Least queue of a host's own interface, per class. TCP bounds what each flow has in it (two segments or so). A queue
 that drops there makes the sender wait half a second for each try, and in the end its connection times out: losses
 belong in switches."""
-_BURST_S = 0.001
-_BURST_FRAMES = 2
 _LEAST_RATE_BPS = 8_000
 _PROMISED = 1e-4
 """Share of the link that a class under strict priority is promised: HTB wants a rate, and orders only what is
@@ -56,8 +54,8 @@ class PortTree:
 
     @property
     def burst_bytes(self) -> int:
-        """What may leave at once after idling: two frames or a millisecond of the rate, whichever is more."""
-        return math.ceil(max(_BURST_FRAMES * self.frame_bytes, self.rate_bps / 8 * _BURST_S))
+        """What may leave at once after idling."""
+        return burst_bytes(self.rate_bps, self.frame_bytes)
 
 
 def port_tree(

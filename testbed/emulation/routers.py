@@ -34,6 +34,7 @@ _SETTINGS = {
     "ipv4/ip_forward": "1",
     "ipv4/conf/all/rp_filter": "0",  # replies may come by another port
     "ipv4/conf/default/rp_filter": "0",
+    "ipv4/ip_early_demux": "0",  # no packet is for a socket of a router's: it is not looked for at each hop
     "ipv4/conf/all/accept_local": "0",
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",

@@ -38,10 +38,11 @@ class Gaps:
 
 
 def gaps_of(fabric: Fabric, departures: pd.DataFrame) -> Gaps:
-    """Gaps after full frames. `departures`: a row per frame (window, link by number, at_s, bytes), windows in order.
+    """Gaps between full frames. `departures`: a row per frame (window, link by number, at_s, bytes), windows in order.
 
-    A short frame takes less time than a timer of the kernel can tell, and is not judged. A frame that stands for
-    several on the wire (segmentation is left to the far end) is shaped as those.
+    A short frame takes less time than a timer of the kernel can tell, and one of another class (an acknowledgement,
+    mostly) may leave before its time: it is not judged, its time is a part of the gap it is in. A frame that stands
+    for several on the wire (segmentation is left to the far end) is shaped as those.
     """
     full = fabric.mtu + ETHERNET_HEADER
     size = departures["bytes"].to_numpy(dtype=np.float64)
@@ -49,8 +50,9 @@ def gaps_of(fabric: Fabric, departures: pd.DataFrame) -> Gaps:
     rate_bps = np.array([link.rate_bps for link in fabric.links])[departures["link"].to_numpy(dtype=np.int64)]
     frames = np.maximum(np.ceil((size - ETHERNET_HEADER - IP_TCP_HEADERS) / (fabric.mtu - IP_TCP_HEADERS)), 1)
     ideal_s = (size + (frames - 1) * (ETHERNET_HEADER + IP_TCP_HEADERS)) * 8 / rate_bps
-    judged = (np.diff(window) == 0) & (size[:-1] >= 0.9 * full)
-    return Gaps(np.diff(at_s)[judged], ideal_s[:-1][judged])
+    whole = np.flatnonzero(size >= 0.9 * full)
+    judged = np.diff(window[whole]) == 0
+    return Gaps(np.diff(at_s[whole])[judged], np.diff((np.cumsum(ideal_s) - ideal_s)[whole])[judged])
 
 
 def departures_from_the_ideal(evidence: Evidence) -> Check:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from testbed.fabric import ETHERNET_HEADER, Fabric
 from testbed.fidelity.evidence import Evidence, Unmeasured
 from testbed.fidelity.faults import first_fault_s
 from testbed.fidelity.verdict import Check, at_least, at_most
+from testbed.segments import burst_bytes
 
 SIMULATED_SHARE = 1 - 1e-6
 """Rounding only."""
 EMULATED_SHARE = 0.95
 """The goodput share of a link rests on an estimate of acknowledgement traffic, and shapers hold rates within 2 %."""
 BURST_S = 0.020
-"""What queues that were empty may give ahead of their rate: bursts of the shapers and of TCP's first segments."""
+"""What queues that were empty may give ahead of their rate: bursts of the shapers and of TCP's first segments ..."""
+BURST_FRAMES = 1
+"""... or the burst of the slowest link's shaper and so many frames, the last of which goes on credit."""
 LONE_MEASURABLE_S = 0.2
 """Shorter coflows are dominated by round trips and TCP's slow start, which Gamma knows nothing of."""
 LONE_DEGRADED = 1.5
@@ -30,7 +34,7 @@ def never_faster_than_gamma(evidence: Evidence) -> Check:
     known = ~np.isnan(cct) & (gamma > 0)
     if not known.any():
         raise Unmeasured(name, "no coflow finished")
-    burst = 1e-9 if simulated else BURST_S
+    burst = 1e-9 if simulated else _burst_s(evidence.plan.fabric)
     ratio = (cct[known] + burst) / gamma[known]
     worst = int(np.argmin(ratio))
     coflow = evidence.plan.coflows.coflow[known][worst]
@@ -40,6 +44,11 @@ def never_faster_than_gamma(evidence: Evidence) -> Check:
         "exceeded its rate, or flows took other paths than planned; check the shapers (logs) before using any figure",
         details={"coflow": float(coflow)},
     )  # fmt: skip
+
+
+def _burst_s(fabric: Fabric) -> float:
+    slowest_bps, frame = min(link.rate_bps for link in fabric.links), fabric.mtu + ETHERNET_HEADER
+    return max(BURST_S, (burst_bytes(slowest_bps, frame) + BURST_FRAMES * frame) * 8 / slowest_bps)
 
 
 def lone_coflows(evidence: Evidence) -> Check:

@@ -7,11 +7,12 @@ import numpy as np
 from testbed.fabric import ETHERNET_HEADER
 from testbed.fidelity.evidence import Evidence, PortSeries, Unmeasured
 from testbed.fidelity.verdict import Check, at_least, at_most
+from testbed.segments import burst_bytes
 
 RATE_TOLERANCE = 1.02
 """Shapers are exact; counters are read a little before or after their time stamp says."""
 AHEAD_LIMIT_S = 0.050
-"""Burst of a shaper, some frames, and the jitter of reading a hundred counters on a busy machine."""
+"""Beyond a shaper's burst: a frame or two, and the jitter of reading a hundred counters on a busy machine."""
 DELIVERED_LIMIT = 0.999
 CONGESTED_SHARE = 0.9
 """A link that ran at this share of its rate for a sample interval may have had a full queue: TCP then loses frames
@@ -22,7 +23,10 @@ FEW_FRAMES = 3
 
 
 def within_configured_rate(evidence: Evidence) -> Check:
-    """No link sent more, over any time, than its rate allows: how far it was ever ahead, in milliseconds of sending."""
+    """No link sent more, over any time, than its rate and its shaper's burst allow: how far any was ever ahead.
+
+    In milliseconds of sending at the rate.
+    """
     name = "ahead of the configured rate"
     ahead = {series.link: _ahead_s(evidence, series) for series in _ports(evidence, name)}
     link = max(ahead, key=lambda number: ahead[number])
@@ -138,10 +142,12 @@ def _ports(evidence: Evidence, name: str) -> list[PortSeries]:
 
 
 def _ahead_s(evidence: Evidence, series: PortSeries) -> float:
-    """Greatest excess over rate x time between any two samples (as a token bucket sees it), in time at the rate."""
-    rate_Bps = evidence.plan.fabric.links[series.link].rate_bps / 8
-    excess = series.sent - RATE_TOLERANCE * rate_Bps * series.at_s
-    return float((excess - np.minimum.accumulate(excess)).max()) / rate_Bps
+    """Greatest excess over a burst and rate x time between any two samples, in time at the rate."""
+    fabric = evidence.plan.fabric
+    rate_bps = fabric.links[series.link].rate_bps
+    excess = series.sent - RATE_TOLERANCE * rate_bps / 8 * series.at_s
+    ahead = float((excess - np.minimum.accumulate(excess)).max())
+    return max(ahead - burst_bytes(rate_bps, fabric.mtu + ETHERNET_HEADER), 0.0) * 8 / rate_bps
 
 
 def _delivered(evidence: Evidence, series: PortSeries) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from testbed.actor.grain import coarse_grain_ns
 from testbed.coflow import Ints
 from testbed.errors import ReplayError
 from testbed.outcome import Outcome
 from testbed.plan import Plan
 from testbed.replay.actor_link import ActorLink, Connect
-from testbed.replay.arrivals import Arrival, Arrivals
+from testbed.replay.arrivals import Arrivals
 from testbed.replay.aside import Aside
 from testbed.replay.crew import Crew
 from testbed.replay.decentralised import Decentralised
@@ -38,21 +38,18 @@ from testbed.replay.programs import APPLICATION_FOLDER, Programs
 from testbed.replay.progress import Progress
 from testbed.replay.reports import Reports
 from testbed.replay.setup import Connections, IdleProbe, flow_words
+from testbed.replay.starting import Starting
 from testbed.rules.flow_key import FlowKey
 from testbed.scheduling.base import Scheduler
 
 DELTA_S = 0.01
 """How often actors report bytes received, for a scheduler that does not say (`sync_s`) ..."""
-_REPORTS_PER_S = 3200
+_REPORTS_PER_S = 1600
 """... unless all together would say more than this: the coordinator has one processor at most."""
 _IDLE_DELTA_S = 0.2
 """The same where nothing is enforced: it is for the display only."""
 _LEAST_DELTA_S = 0.005
 
-_TOGETHER_NS = 2_000_000
-"""Planned arrivals this close together are one decision."""
-_MOST_ON_THE_WAY_NS = 50_000_000
-"""Most that is allowed for a command on its way to an actor; what takes longer starts flows late."""
 _BEFORE_START_NS = 100_000_000
 _BEFORE_START_PER_FLOW_NS = 50_000
 _DRAIN_S = 10.0
@@ -83,25 +80,30 @@ class Coordinator:
         self._crew = Crew([host.name for host in plan.fabric.hosts], list(map(str, sockets)), self._hear, connect)
         self._loop = self._crew.loop
         self._ledger = Ledger(plan)
-        self._arrivals = Arrivals(plan)
         self._control = FlowControl(self._crew.links, plan.flows.src)
         self._connections = Connections(plan, self._crew, port, congestion)
         self._edges = change_edges and EdgeControl(plan, self._loop, self._connections, change_edges)
         self._enforcers = make_enforcers(Reach(plan, self._control, self._edges))
+        enforcing_s = max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S)
         self._decisions = Decisions(
-            plan, scheduler, self._ledger, self._control, self._enforcers, self._loop, self._give_up_flows, self._edges
+            plan,
+            scheduler,
+            self._ledger,
+            self._control,
+            self._enforcers,
+            self._loop,
+            self._give_up_flows,
+            self._edges,
+            patience_ns=coarse_grain_ns(round(enforcing_s * 1e9)),
         )
         self._faults = Faults(plan, self._loop, self._crew, self._ledger, self._control, self._decisions, injector)
         self._probe = IdleProbe(plan, self._crew, port)
         self._lateness = ActorLateness(self._crew)
         self._alone = Decentralised(plan, scheduler, self._crew, self._ledger) if plan.control == "none" else None
-        needed_s = (
-            max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S) if self._decisions.holds_starts else _IDLE_DELTA_S
-        )
+        needed_s = enforcing_s if self._decisions.holds_starts else _IDLE_DELTA_S
         self._delta_s = max(delta_s or scheduler.sync_s or needed_s, _LEAST_DELTA_S)
-        self._held = self._decisions.registered & self._decisions.holds_starts
-        self._planned: deque[Arrival] = deque(self._arrivals.planned)
-        self._due = 0  # arrivals whose instant is known only now
+        arrivals = Arrivals(plan)
+        self._starting = Starting(arrivals.planned, self._crew, self._ledger, self._control, self._decisions)
         self._phases_s: dict[str, float] = {}
         self._cpu: list[tuple[float, str, float]] = []
         self._last_bytes: tuple[float, float] = (0.0, 0.0)
@@ -115,11 +117,11 @@ class Coordinator:
             plan,
             self._crew,
             self._ledger,
-            self._arrivals,
+            arrivals,
             self._decisions,
             self._connections,
             self._probe,
-            self._later,
+            self._starting.later,
             {
                 "applications": self._injection.hear,
                 "output": self._programs.on_output,
@@ -152,7 +154,7 @@ class Coordinator:
         self._ledger.start_ns = time.monotonic_ns() + before_ns
         if self._alone is not None:
             self._decisions.close()
-            self._planned.clear()
+            self._starting.forget()
             self._alone.hand_out()
         else:
             self._hand_out_unheld()
@@ -175,12 +177,11 @@ class Coordinator:
     def _hand_out_unheld(self) -> None:
         """What needs no decision goes to the actors before the clock starts; the rest comes when its instant does."""
         self._crew.tell_all({"op": "progress", "every_ns": round(self._delta_s * 1e9)})
-        for arrival in self._planned:
-            self._start_unheld(arrival)
+        self._starting.hand_out()
         if self._edges is not None:
             self._edges.flush(self._ledger.over)
         self._control.flush()
-        self._next_planned()
+        self._starting.begin()
 
     def drain(self, probe: bool) -> None:
         """After the last finish: endless flows are cut, and every sender's own count is waited for."""
@@ -283,54 +284,7 @@ class Coordinator:
             outcome.facts["applications"] = self._programs.facts()
         return outcome
 
-    # -- arrivals ----------------------------------------------------------------------------------------------------
-
-    def _next_planned(self) -> None:
-        if self._planned:
-            first_ns = self._ledger.instant_ns(self._planned[0].at_s)
-            self._loop.call_at(first_ns - self._lead_ns(), self._planned_come)
-
-    def _lead_ns(self) -> int:
-        """How long before a planned arrival its decision is begun, so that the actors know of it in time."""
-        return self._decisions.lead_ns + min(self._crew.round_trip_ns(), _MOST_ON_THE_WAY_NS)
-
-    def _planned_come(self) -> None:
-        together = [self._planned.popleft()]
-        while self._planned and self._planned[0].at_s - together[0].at_s <= _TOGETHER_NS / 1e9:
-            together.append(self._planned.popleft())
-        self._arrive(together)
-        self._next_planned()
-
-    def _later(self, arrival: Arrival) -> None:
-        """Something starts after something that has just finished."""
-        self._due += 1
-        rows, flows = arrival.coflows, arrival.flows
-        self._ledger.outcome.coflow_arrival_s[rows] = arrival.at_s
-        self._ledger.outcome.planned_start_s[flows] = arrival.at_s
-
-        def come() -> None:
-            self._due -= 1
-            self._start_unheld(arrival)
-            self._arrive([arrival])
-
-        self._loop.call_at(self._ledger.instant_ns(arrival.at_s) - self._lead_ns(), come)
-
-    def _arrive(self, arrivals: list[Arrival]) -> None:
-        starts_ns = {
-            flow: self._ledger.instant_ns(arrival.at_s)
-            for arrival in arrivals
-            for flow in arrival.flows
-            if not self._ledger.over[flow]
-        }
-        self._ledger.begun[list(starts_ns)] = True
-        if starts_ns:
-            self._decisions.arrival(starts_ns)
-
-    def _start_unheld(self, arrival: Arrival) -> None:
-        """Flows that no decision holds back start by the actors' own clocks, whatever the coordinator does then."""
-        unheld = [flow for flow in arrival.flows if not self._held[flow]]
-        self._control.start(unheld, [self._ledger.instant_ns(arrival.at_s)] * len(unheld))
-        self._ledger.allowed_s[unheld] = arrival.at_s
+    # -- the rest ----------------------------------------------------------------------------------------------------
 
     def _hear(self, link: ActorLink, message: dict[str, Any]) -> None:
         self._reports.hear(link, message)
@@ -347,8 +301,6 @@ class Coordinator:
         self._decisions.extend(Reach(plan, self._control, self._edges))
         self._faults.extend(plan)
 
-    # -- the rest ----------------------------------------------------------------------------------------------------
-
     def _give_up_flows(self, flows: Ints, reason: str) -> None:
         """The scheduler refuses these flows, or cuts them short."""
         for flow in flows.tolist():
@@ -364,7 +316,7 @@ class Coordinator:
         moving = ledger.begun & ~ledger.over & ledger.finite
         if not self._faults.pending:
             moving &= ~ledger.standing  # for good
-        return not (self._planned or self._due or moving.any())
+        return not (self._starting.pending or moving.any())
 
     def _look(self, due_ns: int) -> None:
         """Every so often: note CPU times, and see that bytes still move and that this loop has its turns."""
@@ -376,8 +328,7 @@ class Coordinator:
         if (
             self._alone is not None
             or received != self._moved[1]
-            or self._planned
-            or self._due
+            or self._starting.pending
             or self._decisions.asked_for
             or self._programs.running
             or self._faults.pending

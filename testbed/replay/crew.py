@@ -14,6 +14,8 @@ from testbed.errors import ReplayError
 from testbed.replay.actor_link import ActorLink, Connect
 
 PING_EVERY_S = 0.25
+_TURNS = 10
+"""Actors are asked by turns: all at once would keep small machines busy for a while."""
 SILENT_LIMIT_S = 1.5
 """An actor that owes an answer for this long is wedged; with the ping's interval it shows within 2 s."""
 _PAUSED_NS = 500_000_000
@@ -64,14 +66,14 @@ class Crew:
 
     def watch(self) -> None:
         """Ping all actors from now on; ReplayError names the host whose actor stays silent."""
-        self._watch(time.monotonic_ns())
+        self._watch(time.monotonic_ns(), 0)
 
-    def _watch(self, due_ns: int) -> None:
+    def _watch(self, due_ns: int, turn: int) -> None:
         now_ns = time.monotonic_ns()
         if now_ns - due_ns > _PAUSED_NS:  # the machine, or this process, was paused: no actor can be blamed for it
             for link in self.links:
                 link.excuse()
-        for link in self.links:
+        for link in self.links[turn::_TURNS]:
             if link.silent_s() > SILENT_LIMIT_S and not self.tolerant and link.host not in self.excused:
                 raise ReplayError(
                     f"host {link.host}: its actor has not answered for {link.silent_s():.1f} s "
@@ -79,8 +81,8 @@ class Crew:
                 )
             if not self.silent:
                 link.ping()
-        next_ns = now_ns + int(PING_EVERY_S * 1e9)
-        self.loop.call_at(next_ns, lambda: self._watch(next_ns))
+        next_ns = now_ns + int(PING_EVERY_S * 1e9) // _TURNS
+        self.loop.call_at(next_ns, lambda: self._watch(next_ns, (turn + 1) % _TURNS))
 
     def expect(self, host: str) -> None:
         """A host is back: its silence counts again, from now on."""

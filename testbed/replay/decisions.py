@@ -24,6 +24,8 @@ from testbed.scheduling.view import ViewBuilder
 
 _SETTLE_NS = 1_000_000
 """Events that come this close together are one decision."""
+_LAZY = "flow-finished"
+"""Others of its coflow go on: what it leaves may wait a little, where decisions are about many hosts."""
 _LEAST_LEAD_NS = 5_000_000
 _LEAD_PER_HOST_NS = 250_000  # a wide coflow's senders are told one by one, and take it in on the same processors
 _MOST_LEAD_NS = 50_000_000
@@ -32,7 +34,10 @@ _NO_STARTS: Mapping[int, int] = {}
 
 
 class Decisions:
-    """The scheduler's side of a replay. `on_cut(flows, reason)` is told which flows it refuses or gives up."""
+    """The scheduler's side of a replay. `on_cut(flows, reason)` is told which flows it refuses or gives up.
+
+    That a flow has finished, but not its coflow, may wait for `patience_ns`, so that more such are one decision.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Decisions:
         loop: Loop,
         on_cut: Callable[[Ints, str], None],
         edges: EdgeControl | None = None,
+        patience_ns: int = 0,
     ) -> None:
         self._row = _rows(plan)
         self._scheduler = scheduler
@@ -53,6 +59,7 @@ class Decisions:
         self._loop = loop
         self._on_cut = on_cut
         self._edges = edges
+        self._patience_ns = max(patience_ns, _SETTLE_NS)
         self._views = ViewBuilder(plan, scheduler)
         self.registered = self._views.label_row >= 0
         """Per flow, whether the scheduler is told of it."""
@@ -124,9 +131,14 @@ class Decisions:
     def event(self, reason: str) -> None:
         """Something has happened: decide soon, once for all that happens until then."""
         self._reasons.add(reason)
-        if self._soon is None and not self._closed:
-            due = max(time.monotonic_ns() + _SETTLE_NS, self._free_ns)
-            self._soon = self._loop.call_at(due, self._decide)
+        if self._closed:
+            return
+        due_ns = max(time.monotonic_ns() + (self._patience_ns if reason == _LAZY else _SETTLE_NS), self._free_ns)
+        if self._soon is not None:
+            if self._soon.due_ns <= due_ns:
+                return
+            self._soon.cancel()
+        self._soon = self._loop.call_at(due_ns, self._decide)
 
     def received(self, flows: Ints) -> None:
         """Bytes of these flows have come: a coflow may have crossed a threshold of the scheduler."""

@@ -6,10 +6,6 @@ milliseconds to confirm; what changes meanwhile goes into the next batch.
 
 from __future__ import annotations
 
-import os
-import queue
-import select
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,6 +19,7 @@ from testbed.actor.loop import Loop
 from testbed.coflow import Ints
 from testbed.plan import Plan
 from testbed.replay.setup import Connections
+from testbed.replay.worker import Worker
 from testbed.rules.edge import Change, EdgeState, difference
 from testbed.rules.flow_key import FlowKey
 from testbed.rules.meters import Meter
@@ -52,7 +49,6 @@ class EdgeControl:
     """Gathers what the edge shall do with flows between `flush`es, and says when it does so."""
 
     def __init__(self, plan: Plan, loop: Loop, connections: Connections, change: ChangeEdges) -> None:
-        self._loop = loop
         self._connections = connections
         self._change = change
         self._host: list[str] = []
@@ -70,10 +66,7 @@ class EdgeControl:
         self._asked_ns = 0
         self.installs: list[Install] = []
         self._recent_s: deque[float] = deque([0.0], maxlen=_REMEMBERED)
-        self._jobs: queue.SimpleQueue[tuple[int, dict[str, Change]] | None] = queue.SimpleQueue()
-        self._done: deque[Install | BaseException] = deque()
-        self._alarm, self._bell = os.pipe()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(loop, "edge", self._carry_out, self._heard)
 
     @property
     def lead_ns(self) -> int:
@@ -155,15 +148,7 @@ class EdgeControl:
 
     def close(self) -> None:
         """End, after the batch that is under way; may be called again."""
-        if self._bell < 0:
-            return
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
-            self._loop.forget(self._alarm)
-        os.close(self._alarm)
-        os.close(self._bell)
-        self._bell = -1
+        self._worker.close()
 
     def _at(self, node: str) -> EdgeState:
         self._touched.add(node)
@@ -200,37 +185,21 @@ class EdgeControl:
             return
         self._under_way, self._waiting = self._waiting, []
         asked_ns, self._asked_ns = self._asked_ns, 0
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
-            self._thread.start()
-            self._loop.watch(self._alarm, select.EPOLLIN, self._heard)
-        self._jobs.put((asked_ns, changes))
+        self._worker.do((asked_ns, changes))
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            asked_ns, changes = job
-            try:
-                took_s = self._change(changes)
-                now_ns = time.monotonic_ns()
-                self._done.append(
-                    Install(
-                        asked_ns,
-                        len(changes),
-                        sum(map(len, changes.values())),
-                        max(took_s.values(), default=0.0),
-                        (now_ns - asked_ns) / 1e9,
-                    )
-                )
-            except BaseException as error:  # whatever it is, the coordinator's own thread raises it
-                self._done.append(error)
-            os.write(self._bell, b"!")
+    def _carry_out(self, batch: tuple[int, dict[str, Change]]) -> Install:
+        asked_ns, changes = batch
+        took_s = self._change(changes)
+        return Install(
+            asked_ns,
+            len(changes),
+            sum(map(len, changes.values())),
+            max(took_s.values(), default=0.0),
+            (time.monotonic_ns() - asked_ns) / 1e9,
+        )
 
-    def _heard(self, _events: int) -> None:
+    def _heard(self, done: Install) -> None:
         """A batch is done: call those who waited for it, and send what has changed since."""
-        os.read(self._alarm, 1)
-        done = self._done.popleft()
-        if isinstance(done, BaseException):
-            raise done
         self.installs.append(done)
         self._recent_s.append(done.total_s)
         waited, self._under_way = self._under_way or [], None

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import select
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
@@ -17,6 +12,7 @@ import pandas as pd
 from testbed.actor.loop import Loop, Timer
 from testbed.broken import fault_table
 from testbed.faults import Fault
+from testbed.replay.worker import Worker
 
 
 class Injector(Protocol):
@@ -55,12 +51,9 @@ class FaultControl:
         self._injector = injector
         self._on_happening = on_happening
         self._on_routed = on_routed
-        self._jobs: queue.SimpleQueue[tuple[Fault, ...] | None] = queue.SimpleQueue()
-        self._done: deque[_Done | BaseException] = deque()
+        self._worker = Worker(loop, "faults", self._carry_out, self._hear)
         self._heard: list[_Done] = []
         self._under_way = 0
-        self._alarm, self._bell = os.pipe()
-        self._thread: threading.Thread | None = None
         self._timers: list[Timer] = []
 
     @property
@@ -70,11 +63,6 @@ class FaultControl:
 
     def begin(self, start_ns: int) -> None:
         """Have them happen by a clock that starts at an instant of CLOCK_MONOTONIC."""
-        if not self._left:
-            return
-        self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
-        self._thread.start()
-        self._loop.watch(self._alarm, select.EPOLLIN, self._hear)
         for together in self._left:
             self._timers.append(self._loop.call_at(start_ns + round(together[0].at_s * 1e9), self._happen))
 
@@ -101,38 +89,21 @@ class FaultControl:
 
     def close(self) -> None:
         """End, after what is under way; may be called again."""
-        if self._bell < 0:
-            return
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
-            self._loop.forget(self._alarm)
-        os.close(self._alarm)
-        os.close(self._bell)
-        self._bell = -1
+        self._worker.close()
 
     def _happen(self) -> None:
         faults = self._left.pop(0)
         self._under_way += 1
         self._on_happening(faults)
-        self._jobs.put(faults)
+        self._worker.do(faults)
 
-    def _run(self) -> None:
-        while (faults := self._jobs.get()) is not None:
-            try:
-                self._injector.inject(faults)
-                happened_ns = time.monotonic_ns()
-                self._injector.reroute()
-                self._done.append(_Done(faults, happened_ns, time.monotonic_ns()))
-            except BaseException as error:  # whatever it is, the coordinator's own thread raises it
-                self._done.append(error)
-            os.write(self._bell, b"!")
+    def _carry_out(self, faults: tuple[Fault, ...]) -> _Done:
+        self._injector.inject(faults)
+        happened_ns = time.monotonic_ns()
+        self._injector.reroute()
+        return _Done(faults, happened_ns, time.monotonic_ns())
 
-    def _hear(self, _events: int) -> None:
-        os.read(self._alarm, 1)
-        done = self._done.popleft()
-        if isinstance(done, BaseException):
-            raise done
+    def _hear(self, done: _Done) -> None:
         self._under_way -= 1
         self._heard.append(done)
         self._on_routed(done.faults)

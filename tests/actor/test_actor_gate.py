@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.actor.gate import FIRST_WRITE, UNCAPPED_WRITE, Gate
+from testbed.actor.grain import coarse_grain_ns
 
 SEGMENT = 8948
 SECOND = 10**9
@@ -130,3 +131,25 @@ def test_coarser_writes_are_fewer_and_end_at_the_same_instant() -> None:
     assert all(
         sum(size for _, size in few[: n + 1]) <= 2.5e6 * at / SECOND + FIRST_WRITE for n, (at, _) in enumerate(few)
     )
+
+
+def test_in_coarser_grains_slow_flows_write_whole_segments_and_end_as_exactly() -> None:
+    rate, size = 40_000.0, 400_000  # a segment takes 0.22 s
+    gate = Gate(3)
+    gate.write_every(20_000_000)
+    gate.use_segment(0, SEGMENT)
+    gate.set_rate(0, rate)
+    coarse, fine = write_all(gate, size), write_all(gate_at(rate), size)
+    assert len(coarse) <= size / SEGMENT + 3
+    assert len(fine) > 1.9 * len(coarse)
+    assert coarse[-1][0] == pytest.approx(size / rate * SECOND, rel=0.005)
+
+
+def test_grains_are_coarse_only_where_reports_are_seldom() -> None:
+    assert [coarse_grain_ns(every_ms * 1_000_000) for every_ms in (5, 10, 12, 40, 1000)] == [
+        0,
+        0,
+        6_000_000,
+        20_000_000,
+        20_000_000,
+    ]

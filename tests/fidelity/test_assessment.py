@@ -203,6 +203,16 @@ def test_a_coflow_faster_than_gamma_is_caught() -> None:
     assert [check.name for check in assessed(plan, simulated).failed] == ["CCT / Gamma, least"]
 
 
+@pytest.mark.parametrize(("cct_s", "expected"), [(0.92, "valid"), (0.88, "invalid")])
+def test_on_slow_links_what_their_shapers_let_out_at_once_is_allowed(cct_s: float, expected: str) -> None:
+    plan, outcome = good_run()
+    rate_bps = 3 * (plan.fabric.mtu + 14) * 8 / 0.05
+    links = tuple(replace(link, rate_bps=rate_bps) for link in plan.fabric.links)
+    outcome.finish_s[0] = cct_s
+    verdict = assessed(replace(plan, fabric=replace(plan.fabric, links=links)), outcome)
+    assert check(verdict, "CCT / Gamma, least").verdict == expected
+
+
 @pytest.mark.parametrize(("factor", "expected"), [(1.4, "valid"), (2.0, "degraded"), (3.5, "invalid")])
 def test_slow_lone_coflows_are_caught(factor: float, expected: str) -> None:
     plan, outcome = good_run()

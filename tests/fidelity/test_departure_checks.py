@@ -35,15 +35,15 @@ def test_few_departures_tell_nothing() -> None:
     )
 
 
-def test_gaps_are_within_windows_and_after_full_frames() -> None:
+def test_gaps_are_within_windows_and_between_full_frames() -> None:
     plan, _ = good_run()
     departures = pd.DataFrame({
         "window": [0, 0, 0, 1, 1], "link": [0, 0, 0, 3, 3],
         "at_s": [0.0, 0.002, 0.0021, 5.0, 5.5], "bytes": [1514, 66, 1514, 1514, 1514],
     })  # fmt: skip
     gaps = gaps_of(plan.fabric, departures)
-    np.testing.assert_allclose(gaps.measured_s, [0.002, 0.5])
-    np.testing.assert_allclose(gaps.ideal_s, 1514 * 8 / RATE_BPS)
+    np.testing.assert_allclose(gaps.measured_s, [0.0021, 0.5])
+    np.testing.assert_allclose(gaps.ideal_s, [(1514 + 66) * 8 / RATE_BPS, 1514 * 8 / RATE_BPS])
 
 
 def test_a_frame_that_stands_for_several_takes_their_time() -> None:
