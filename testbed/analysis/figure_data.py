@@ -190,7 +190,7 @@ def departure_curves(runs: Sequence[Run], baseline: str | None) -> list[Departur
     ratios: dict[str, list[Floats]] = {}
     for run in runs:
         if run.source == "emulation" and "departures" in run.samples:
-            gaps = gaps_of(run.plan.fabric, run.samples["departures"])
+            gaps = gaps_of(run.plan, run.samples["departures"])
             if len(gaps.measured_s):
                 ratios.setdefault(run.scheduler, []).append(gaps.measured_s / gaps.ideal_s)
     curves = []

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from testbed.coflow import Floats
-from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS, Fabric
+from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS
 from testbed.fidelity.evidence import Evidence, Unmeasured
 from testbed.fidelity.verdict import Check, at_most
+from testbed.plan import Plan
 
 OFF_DEGRADED = 0.25
 OFF_INVALID = 1.0
 """At 99 %: a frame comes a whole frame (or burst) early or late, once in a hundred."""
 BURST_S = 0.001
 """What a shaper may send ahead: where a frame takes less, deviations are held against this."""
+FRAMES_OF_CLASSES = 8
 LEAST_GAPS = 30
 
 
@@ -37,13 +39,16 @@ class Gaps:
         return off
 
 
-def gaps_of(fabric: Fabric, departures: pd.DataFrame) -> Gaps:
+def gaps_of(plan: Plan, departures: pd.DataFrame) -> Gaps:
     """Gaps between full frames. `departures`: a row per frame (window, link by number, at_s, bytes), windows in order.
 
     A short frame takes less time than a timer of the kernel can tell, and one of another class (an acknowledgement,
     mostly) may leave before its time: it is not judged, its time is a part of the gap it is in. A frame that stands
-    for several on the wire (segmentation is left to the far end) is shaped as those.
+    for several on the wire (segmentation is left to the far end) is shaped as those. Where ports have classes, one
+    with a share of its own sends when that is due, and the port makes up for it at once: there a gap is the time of
+    eight frames in a row.
     """
+    fabric, apart = plan.fabric, FRAMES_OF_CLASSES if "queue" in plan.enforcement else 1
     full = fabric.mtu + ETHERNET_HEADER
     size = departures["bytes"].to_numpy(dtype=np.float64)
     window, at_s = departures["window"].to_numpy(), departures["at_s"].to_numpy(dtype=np.float64)
@@ -51,8 +56,10 @@ def gaps_of(fabric: Fabric, departures: pd.DataFrame) -> Gaps:
     frames = np.maximum(np.ceil((size - ETHERNET_HEADER - IP_TCP_HEADERS) / (fabric.mtu - IP_TCP_HEADERS)), 1)
     ideal_s = (size + (frames - 1) * (ETHERNET_HEADER + IP_TCP_HEADERS)) * 8 / rate_bps
     whole = np.flatnonzero(size >= 0.9 * full)
-    judged = np.diff(window[whole]) == 0
-    return Gaps(np.diff(at_s[whole])[judged], np.diff((np.cumsum(ideal_s) - ideal_s)[whole])[judged])
+    first, last = whole[:-apart], whole[apart:]
+    judged = window[first] == window[last]
+    due_s = np.cumsum(ideal_s) - ideal_s
+    return Gaps((at_s[last] - at_s[first])[judged], (due_s[last] - due_s[first])[judged])
 
 
 def departures_from_the_ideal(evidence: Evidence) -> Check:
@@ -62,7 +69,7 @@ def departures_from_the_ideal(evidence: Evidence) -> Check:
     departures = evidence.outcome.samples.get("departures")
     if departures is None:
         raise Unmeasured(name, "departures were not noted")
-    gaps = gaps_of(evidence.plan.fabric, departures)
+    gaps = gaps_of(evidence.plan, departures)
     if len(gaps.off) < LEAST_GAPS:
         raise Unmeasured(
             name, f"{len(gaps.off)} frames left a queue one after the other where that was noted; {LEAST_GAPS} tell"

@@ -41,7 +41,7 @@ def test_gaps_are_within_windows_and_between_full_frames() -> None:
         "window": [0, 0, 0, 1, 1], "link": [0, 0, 0, 3, 3],
         "at_s": [0.0, 0.002, 0.0021, 5.0, 5.5], "bytes": [1514, 66, 1514, 1514, 1514],
     })  # fmt: skip
-    gaps = gaps_of(plan.fabric, departures)
+    gaps = gaps_of(plan, departures)
     np.testing.assert_allclose(gaps.measured_s, [0.0021, 0.5])
     np.testing.assert_allclose(gaps.ideal_s, [(1514 + 66) * 8 / RATE_BPS, 1514 * 8 / RATE_BPS])
 
@@ -49,12 +49,25 @@ def test_gaps_are_within_windows_and_between_full_frames() -> None:
 def test_a_frame_that_stands_for_several_takes_their_time() -> None:
     plan, _ = good_run()
     departures = pd.DataFrame({"window": 0, "link": 0, "at_s": [0.0, 0.01], "bytes": [66 + 3 * 1448, 1514]})
-    np.testing.assert_allclose(gaps_of(plan.fabric, departures).ideal_s, 3 * 1514 * 8 / RATE_BPS)
+    np.testing.assert_allclose(gaps_of(plan, departures).ideal_s, 3 * 1514 * 8 / RATE_BPS)
 
 
 def test_on_a_fast_link_a_gap_is_held_against_a_burst() -> None:
     plan, _ = good_run()
     links = tuple(replace(link, rate_bps=1e9) for link in plan.fabric.links)
-    fabric = replace(plan.fabric, links=links)
-    gaps = gaps_of(fabric, pd.DataFrame({"window": 0, "link": 0, "at_s": [0.0, 0.0002], "bytes": 1514}))
+    fast = replace(plan, fabric=replace(plan.fabric, links=links))
+    gaps = gaps_of(fast, pd.DataFrame({"window": 0, "link": 0, "at_s": [0.0, 0.0002], "bytes": 1514}))
     np.testing.assert_allclose(gaps.off, (0.0002 - 1514 * 8 / 1e9) / 0.001)
+
+
+def test_a_class_that_has_its_share_early_is_made_up_for() -> None:
+    plan, _ = good_run()
+    ideal_s = 1514 * 8 / RATE_BPS
+    at_s = np.cumsum([1.0, *[1.0, 0.3, 1.7] * 10]) * ideal_s
+    departures = pd.DataFrame({"window": 0, "link": 0, "at_s": at_s, "bytes": 1514})
+    assert gaps_of(plan, departures).off.max() == pytest.approx(0.7)
+    classes = gaps_of(replace(plan, enforcement=("queue",)), departures)
+    assert len(classes.off) == 31 - 8
+    assert classes.off.max() < 0.1
+    slow = gaps_of(replace(plan, enforcement=("queue",)), departures.assign(at_s=at_s * 1.5))
+    assert slow.off.min() > 0.3
