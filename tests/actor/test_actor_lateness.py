@@ -3,13 +3,16 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from conftest import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.actor.lateness import STEPS, Lateness, least_ns, step_of
 from testbed.actor.loop import Loop
+
+if TYPE_CHECKING:  # each folder of tests has a conftest, and all have one name
+    from conftest import Client
 
 
 @given(st.integers(0, 10**12))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-from conftest import MakeView
 
 from testbed.errors import SchedulerError
 from testbed.scheduling import registry
 from testbed.scheduling.classes import classes
 from testbed.simulation.instance import Job
+
+if TYPE_CHECKING:  # each folder of tests has a conftest, and all have one name
+    from conftest import MakeView
 
 TEN = [Job({(i, i): 1 + i}) for i in range(10)]
 PARTLY = [Job({(0, 1): 5, (0, 2): 5}, unlabelled=frozenset({(0, 2)})), Job({(1, 1): 1})]
