@@ -270,9 +270,9 @@ class Actor:
 
     def _lateness(self, _: dict[str, Any]) -> None:
         """How late this actor's timers were since the last time it was asked; from the first time on it has a beat."""
-        self._say({"lateness": self._loop.lateness.take()})
         if self._beat is None:
             self._beat_on(random.randrange(BEAT_NS))  # all actors are asked at once, but need not all wake at once
+        self._say({"lateness": self._loop.lateness.take()})
 
     def _beat_on(self, in_ns: int = BEAT_NS) -> None:
         self._beat = self._loop.call_at(time.monotonic_ns() + in_ns, self._beat_on)
