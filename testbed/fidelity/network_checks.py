@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from testbed.fabric import ETHERNET_HEADER
 from testbed.fidelity.evidence import Evidence, PortSeries, Unmeasured
 from testbed.fidelity.verdict import Check, at_least, at_most
 from testbed.segments import burst_bytes
+
+K = TypeVar("K", int, str)
 
 RATE_TOLERANCE = 1.02
 """Shapers are exact; counters are read a little before or after their time stamp says."""
@@ -80,12 +84,7 @@ def delivered_of_offered(evidence: Evidence) -> Check:
             congested.append(ratio)
         else:
             judged[series.link] = ratio
-    if not judged:
-        raise Unmeasured(name, "no link was used and uncongested")
-    link = min(judged, key=lambda number: judged[number])
-    details = {"links": float(len(judged)), "congested links": float(len(congested))}
-    if congested:
-        details["least on congested links"] = min(congested)
+    link, details = _least(name, "links", judged, congested)
     return at_least(
         name, judged[link], "", invalid=DELIVERED_LIMIT,
         words=f"link {evidence.plan.fabric.links[link].name} lost frames although its queue was not full: its far end "
@@ -120,19 +119,24 @@ def forwarded_by_switches(evidence: Evidence) -> Check:
             congested.append(ratio)
         else:
             judged[switch.name] = ratio
-    if not judged:
-        found = f"; the least of the {len(congested)} congested ones is {min(congested):.4f}" if congested else ""
-        raise Unmeasured(name, f"no switch was used and uncongested{found}")
-    worst = min(judged, key=lambda switch: judged[switch])
-    details = {"switches": float(len(judged)), "congested switches": float(len(congested))}
-    if congested:
-        details["least on congested switches"] = min(congested)
+    worst, details = _least(name, "switches", judged, congested)
     return at_least(
         name, judged[worst], "", invalid=DELIVERED_LIMIT,
         words=f"switch {worst} lost frames although no queue of it was full: it forwards less than the plan needs; "
         "lower link.rate, raise the MTU, or use the kernel datapath",
         details=details,
     )  # fmt: skip
+
+
+def _least(name: str, kind: str, judged: dict[K, float], congested: list[float]) -> tuple[K, dict[str, float]]:
+    """Which of the judged has the least ratio, and what is told of the congested beside it; `kind` in the plural."""
+    if not judged:
+        found = f"; the least of the {len(congested)} congested ones is {min(congested):.4f}" if congested else ""
+        raise Unmeasured(name, f"no {kind} were used and uncongested{found}")
+    details = {kind: float(len(judged)), f"congested {kind}": float(len(congested))}
+    if congested:
+        details[f"least on congested {kind}"] = min(congested)
+    return min(judged, key=lambda one: judged[one]), details
 
 
 def _ports(evidence: Evidence, name: str) -> list[PortSeries]:

@@ -326,7 +326,7 @@ def test_loss_in_a_congested_switch_is_reported_not_judged() -> None:
     on_the_way = 4 * (64_000 + 1514)
     ratio = 1 - (sent - on_the_way) / (5 * sent)
     assert assessed(plan, outcome).unmeasured["forwarded / received, uncongested switches"] == (
-        f"no switch was used and uncongested; the least of the 4 congested ones is {ratio:.4f}"
+        f"no switches were used and uncongested; the least of the 4 congested ones is {ratio:.4f}"
     )
 
 
