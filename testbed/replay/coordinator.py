@@ -250,7 +250,7 @@ class Coordinator:
 
     def standing(self) -> Standing:
         """How every flow stands, for an onlooker."""
-        return Standing.of(self._plan, self._ledger, self.elapsed_s())
+        return Standing.of(self._plan, self._ledger, self.elapsed_s(), self._faults.happened)
 
     def outcome(self) -> Outcome:
         """What has happened so far."""

@@ -41,6 +41,8 @@ class Faults:
         self._flows = control
         self._decisions = decisions
         self._broken = Broken(plan)
+        self.happened: list[Fault] = []
+        """So far, in order."""
         self._control = (
             None
             if injector is None or not plan.faults
@@ -102,6 +104,7 @@ class Faults:
         self._crew.excused |= {fault.nodes[0] for fault in faults if fault.event in ("pause", "kill")}
 
     def _routed(self, faults: Sequence[Fault]) -> None:
+        self.happened += faults
         for fault in faults:
             self._broken.happens(fault)
             if fault.event == "resume":

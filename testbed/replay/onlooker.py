@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from testbed.coflow import Floats, Ints
+from testbed.faults import Fault
 from testbed.plan import Plan
 from testbed.replay.ledger import Ledger
 
@@ -30,14 +32,23 @@ class Standing:
     """Per flow; NaN where it has not finished."""
     coflow_arrival_s: Floats
     """Per row of `plan.coflows`; NaN where it is not known yet."""
+    faults: tuple[tuple[float, str], ...] = ()
+    """Faults of the plan so far: planned instant in seconds, and what failed or came back."""
 
     @classmethod
-    def of(cls, plan: Plan, ledger: Ledger, at_s: float) -> Standing:
+    def of(cls, plan: Plan, ledger: Ledger, at_s: float, faults: Sequence[Fault] = ()) -> Standing:
         """What the ledger says; may be called from any thread."""
         outcome = ledger.outcome
         with ledger.growing:
             return cls(
-                at_s, plan, ledger.received, ledger.active, ledger.over, outcome.finish_s, outcome.coflow_arrival_s
+                at_s,
+                plan,
+                ledger.received,
+                ledger.active,
+                ledger.over,
+                outcome.finish_s,
+                outcome.coflow_arrival_s,
+                tuple((fault.at_s, fault.words) for fault in faults),
             )
 
 

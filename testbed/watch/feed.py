@@ -17,6 +17,8 @@ Document = dict[str, Any]
 
 MOST_COFLOWS = 24
 """Active coflows that one state tells of, those that arrived first; the others it counts."""
+MOST_FAULTS = 12
+"""Faults that one state tells of, the last ones."""
 _DIGITS = 5
 
 
@@ -99,6 +101,7 @@ class Feed:
             "load": self._percent(),
             "active": self._rows(standing, shown),
             "more": len(active) - len(shown),
+            "faults": [[at_s, words] for at_s, words in standing.faults[-MOST_FAULTS:]],
         }
 
     def finished(self, standing: Standing) -> list[list[Any]]:

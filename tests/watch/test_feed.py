@@ -18,7 +18,7 @@ from testbed.topology.addressing import addresses
 from testbed.topology.fat_tree import FatTree
 from testbed.topology.shape import LinkSetting
 from testbed.watch import feed
-from testbed.watch.feed import Feed, description, ending, failure
+from testbed.watch.feed import MOST_FAULTS, Feed, description, ending, failure
 
 LINK = LinkSetting(8e6, 0.98e6, 256_000)
 FABRIC = FatTree(2).build(LINK, LINK, mtu=9000)
@@ -63,9 +63,16 @@ def test_a_state_by_hand(plan: Plan) -> None:
     assert told.state(now) == {
         "at_s": 2.0, "coflows_done": 0, "coflows": 2, "flows_done": 1, "flows": 4, "active_flows": 3,
         "bytes_done": 1600, "bytes": 4500, "rate_Bps": 800, "load": [0] * len(FABRIC.links),
-        "active": [[7, 1600, 4000, 2.0, 1, 2], [3, 0, 500, 1.0, 0, 1]], "more": 0,
+        "active": [[7, 1600, 4000, 2.0, 1, 2], [3, 0, 500, 1.0, 0, 1]], "more": 0, "faults": [],
     }  # fmt: skip
     assert told.finished(now) == []
+
+
+def test_the_last_faults_are_told(plan: Plan) -> None:
+    now = standing(plan, 2.0, [0.0] * 4, [np.nan] * 4, [YES] * 4)
+    faults = tuple((float(n), f"link a{n}-c0 down") for n in range(MOST_FAULTS + 2))
+    told = Feed(plan, np.ones(2)).state(replace(now, faults=faults))["faults"]
+    assert told == [[float(n), f"link a{n}-c0 down"] for n in range(2, MOST_FAULTS + 2)]
 
 
 def test_the_rate_is_that_since_the_state_before(plan: Plan) -> None:

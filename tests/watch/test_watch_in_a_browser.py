@@ -80,8 +80,10 @@ def test_links_take_colours_and_bars_progress(browser: webdriver.Chrome, watch: 
     mine = scene.plan.flows.coflow == int(coflow)
     share = 100 * state.received[mine].sum() / scene.plan.flows.bytes[mine].sum()
     assert before[coflow] == pytest.approx(share, abs=1.5)
-    run.standing(scene.standing(5.1))
+    assert text(browser, "#faults") == ""
+    run.standing(replace(scene.standing(5.1), faults=((4.0, "link e0-a0 down"), (5.0, "link e0-a0 up"))))
     wait(browser, lambda: text(browser, "#figures dd") == "5.1 s")
+    assert text(browser, "#faults") == "Faults: 4 s link e0-a0 down; 5 s link e0-a0 up"
     after = bars(browser)
     both = before.keys() & after.keys()
     assert all(after[coflow] >= before[coflow] for coflow in both)

@@ -93,6 +93,11 @@ function drawFigures(run) {
   }));
 }
 
+function drawFaults(run) {
+  const faults = run.state ? run.state.faults : [];
+  $("faults").textContent = faults.length ? `Faults: ${faults.map(([at, what]) => `${time(at)} ${what}`).join("; ")}` : "";
+}
+
 function drawActive(run) {
   const rows = run.state ? run.state.active : [];
   const known = new Map([...$("active").children].map((item) => [item.dataset.coflow, item]));
@@ -153,6 +158,7 @@ function drawAll() {
   drawVerdict(run);
   drawFigures(run);
   if (run.state) network.colour(run.state.load);
+  drawFaults(run);
   drawActive(run);
   drawGoodput($("goodput"), run.points);
   const curves = runs.map((one) => ({ title: one.repeat ? `${one.scheduler}, repeat ${one.repeat}` : one.scheduler,
