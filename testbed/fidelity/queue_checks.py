@@ -61,18 +61,15 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
 
 
 def sent_again_without_a_full_queue(evidence: Evidence) -> Check:
-    """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full.
-
-    What waits in a lower class under strict priority may wait longer than any timeout: such flows are not judged.
-    """
+    """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full."""
     name = "sent again without a full queue"
     evidence.without_faults(name, LOST_BY_FAULTS)
     drops, outcome = _drops(evidence, name), evidence.outcome
     if "meter" in evidence.plan.enforcement:
         raise Unmeasured(name, "meters drop frames of flows that go beyond their rates")
-    clear = _on_clear_paths(evidence, drops.full > 0) & ~_held_back(evidence)
+    clear = _on_clear_paths(evidence, drops.full > 0)
     if not clear.any():
-        raise Unmeasured(name, "every flow had a full queue on its path, or may have had one, or was in a lower class")
+        raise Unmeasured(name, "every flow had a full queue on its path, or may have had one")
     segments = float(np.ceil(outcome.sent_bytes[clear] / (evidence.plan.fabric.mtu - IP_TCP_HEADERS)).sum())
     again = outcome.retransmits - _came_twice(evidence)
     lost = int(np.maximum(again, 0)[clear].sum())
@@ -165,16 +162,6 @@ def _came_twice(evidence: Evidence) -> Ints:
     if tcp is not None and "came_twice" in tcp:
         twice[tcp["flow"].to_numpy(dtype=np.int64)] = tcp["came_twice"].to_numpy(dtype=np.int64)
     return twice
-
-
-def _held_back(evidence: Evidence) -> Flags:
-    """Per flow, whether it was ever in a class that strict priority lets wait for others."""
-    held: Flags = np.zeros(len(evidence.plan.flows), dtype=np.bool_)
-    if "queue" in evidence.plan.enforcement:
-        for decision in evidence.outcome.decisions:
-            if not len(decision.queue_weight):
-                held[decision.flows[decision.queue > 0]] = True
-    return held
 
 
 def _on_clear_paths(evidence: Evidence, full: Flags) -> Flags:

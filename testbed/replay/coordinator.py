@@ -55,7 +55,8 @@ _BEFORE_START_PER_FLOW_NS = 50_000
 _DRAIN_S = 10.0
 _LAST_WORDS_S = 0.5
 _LOOK_NS = 500_000_000
-_STALL_S = 30.0
+_STALL_S = 130.0
+"""TCP tries again after two minutes at the latest; longer than that nothing is silent that still moves."""
 
 
 class Coordinator:
