@@ -16,7 +16,10 @@ LOST_DEGRADED = 0.001
 LOST_INVALID = 0.01
 """A hundredth of the frames lost where no queue was full is a network that TCP halves its windows for."""
 RESENT_DEGRADED = 0.01
-"""TCP also sends again what only came late, and a last segment whose answer waits in a queue."""
+"""TCP also sends again what only came late."""
+TAILS = 1
+"""Of each flow: TCP sends its last segment again when the answer waits in a queue (tail loss probe), and is closed
+before it hears that it came twice."""
 WAITING_FRAMES = 2
 """So many full frames in a queue at a sample: the link had something to send then."""
 SATURATED_S = 2.0
@@ -61,7 +64,10 @@ def loss_without_a_full_queue(evidence: Evidence) -> Check:
 
 
 def sent_again_without_a_full_queue(evidence: Evidence) -> Check:
-    """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full."""
+    """Segments that TCP sent again, and the receiver did not have, over flows none of whose queues was full.
+
+    One of each flow does not count.
+    """
     name = "sent again without a full queue"
     evidence.without_faults(name, LOST_BY_FAULTS)
     drops, outcome = _drops(evidence, name), evidence.outcome
@@ -71,7 +77,7 @@ def sent_again_without_a_full_queue(evidence: Evidence) -> Check:
     if not clear.any():
         raise Unmeasured(name, "every flow had a full queue on its path, or may have had one")
     segments = float(np.ceil(outcome.sent_bytes[clear] / (evidence.plan.fabric.mtu - IP_TCP_HEADERS)).sum())
-    again = outcome.retransmits - _came_twice(evidence)
+    again = outcome.retransmits - _came_twice(evidence) - TAILS
     lost = int(np.maximum(again, 0)[clear].sum())
     return at_most(
         name, lost / segments if lost > FEW_FRAMES and segments else 0.0, "of the segments", degraded=RESENT_DEGRADED,
