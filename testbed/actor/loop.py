@@ -14,17 +14,23 @@ _LONGEST_WAIT_S = 3600.0
 
 
 class Timer:
-    """A callback due at an instant of CLOCK_MONOTONIC; `cancel` makes it never run."""
+    """A callback due at an instant of CLOCK_MONOTONIC; `cancel` makes it never run.
 
-    __slots__ = ("_callback", "due_ns", "to_come")
+    Of two that are due at one instant, that with the lower number runs first.
+    """
 
-    def __init__(self, due_ns: int, callback: Callable[[], None], to_come: bool = True) -> None:
+    __slots__ = ("_callback", "_number", "due_ns", "to_come")
+
+    def __init__(self, due_ns: int, callback: Callable[[], None], to_come: bool = True, number: int = 0) -> None:
         self.due_ns = due_ns
+        self._number = number
         self.to_come = to_come
         """Whether its instant was still to come when it was set: only then it can be late."""
         self._callback: Callable[[], None] | None = callback
 
     def __lt__(self, other: Timer) -> bool:
+        if self.due_ns == other.due_ns:
+            return self._number < other._number
         return self.due_ns < other.due_ns
 
     @property
@@ -50,6 +56,7 @@ class Loop:
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._timers: list[Timer] = []
+        self._set = 0  # timers so far
         self._running = False
         self.lateness = Lateness()
         """How late timers ran that were set for an instant to come."""
@@ -70,8 +77,9 @@ class Loop:
             self._epoll.unregister(descriptor)
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
-        """Call back at an instant of CLOCK_MONOTONIC, or in the next round where that is past."""
-        timer = Timer(due_ns, callback, due_ns > time.monotonic_ns())
+        """Call back at an instant of CLOCK_MONOTONIC, or in the next round where that is past; one by one at one."""
+        self._set += 1
+        timer = Timer(due_ns, callback, due_ns > time.monotonic_ns(), self._set)
         heapq.heappush(self._timers, timer)
         return timer
 

@@ -206,7 +206,7 @@ class Actor:
     def _change(
         self, message: dict[str, Any], check: Callable[[Any], Any], change: Callable[[AnyOutgoing, Any], None]
     ) -> None:
-        """Change flows at the message's instant, or now where that is past."""
+        """Change flows at the message's instant, or in this round where that is past, in the order of the messages."""
         at_ns = fields.whole("at_ns", message.get("at_ns", 0))
         rows = [(fields.whole("flow", flow), check(value)) for flow, value in message["flows"]]
 
@@ -216,10 +216,7 @@ class Actor:
                 if outgoing is not None:
                     change(outgoing, value)
 
-        if at_ns > time.monotonic_ns():
-            self._loop.call_at(at_ns, apply)
-        else:
-            apply()
+        self._loop.call_at(at_ns, apply)  # where that is past too: an earlier change may be due and not made yet
 
     def _cut(self, message: dict[str, Any]) -> None:
         for flow in message["flows"]:

@@ -73,3 +73,14 @@ def test_an_exception_of_a_handler_passes_through_and_the_loop_can_go_on(loop: L
         loop.run()
     loop.call_at(0, loop.stop)
     loop.run()
+
+
+def test_timers_of_one_instant_run_in_the_order_in_which_they_were_set() -> None:
+    loop, ran = Loop(), []
+    due_ns = time.monotonic_ns() + 1_000_000
+    for number in range(40):
+        loop.call_at(due_ns, lambda number=number: ran.append(number))  # type: ignore[misc]
+    loop.call_at(due_ns + 1, loop.stop)
+    loop.run()
+    loop.close()
+    assert ran == list(range(40))
