@@ -25,10 +25,6 @@ _CONNECTING_AT_ONCE = 32
 
 _UNSENT_NS = 10_000_000  # between its bounds, the kernel holds unsent what the flow sends in 10 ms, or in a grain
 
-_SAME_PACE = 0.05
-"""A cap that changes by no more leaves the next write where it is: that share of one interval too early or too late.
-Too early it finds too little credit, and waits again; rates follow the cap exactly."""
-
 _WRITES_AT_ONCE = 8
 _FIRST_WRITE = 16 << 10  # without a cap; then other flows that start at the same instant have their turn
 
@@ -87,13 +83,9 @@ class Outgoing:
 
     def set_rate(self, rate_Bps: float | None) -> None:
         """Change the cap now: None for none, 0 to stop. A flow that has not started takes it along into its start."""
-        old = self._gate.rate_Bps
         self._gate.set_rate(time.monotonic_ns(), rate_Bps)
-        if not self._started or self._blocked:
-            return
-        if self._timer is not None and old and rate_Bps and abs(rate_Bps - old) <= _SAME_PACE * old:
-            return
-        self._pump()
+        if self._started and not self._blocked:
+            self._pump()
 
     def mark(self, dscp: int) -> None:
         """Send with this DSCP from now on, what already waits in the socket included."""
