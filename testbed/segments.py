@@ -14,7 +14,7 @@ import numpy as np
 from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS, Fabric
 
 SEGMENT_S = 0.001
-"""On the slowest link."""
+"""Of sending, that a shaper lets out at once, and a segment may therefore take on the slowest link."""
 EASY_BPS = 1e9
 """What all hosts may send together before single frames cost too much: two to a segment are forwarded for less than
 half the processor time of single ones."""

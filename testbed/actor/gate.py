@@ -18,7 +18,8 @@ WRITE_NS = 5_000_000
 _FILL = 20  # ... but it waits up to twenty times as long to fill a segment: the network's cost is per packet
 _SMALLEST_WRITE = 1000
 _LARGEST_WRITE = 1 << 20
-_CATCH_UP_NS = 20_000_000  # what a late wake-up or a full socket may make good later
+CATCH_UP_NS = 20_000_000
+"""What a late wake-up or a full socket may make good later."""
 _SMALLEST_SEGMENT = 536  # of TCP, until the connection says better
 _GRID_NS = 500_000  # wake-ups of different flows fall together on a grid
 _GOLDEN = 0.6180339887498949
@@ -74,7 +75,7 @@ class Gate:
         elif old == 0:
             self._leap = True
         self._chunk = chunk = self._chunk_of(rate_Bps)
-        self._depth = max(2.0 * chunk, rate_Bps * _CATCH_UP_NS / 1e9)
+        self._depth = max(2.0 * chunk, rate_Bps * CATCH_UP_NS / 1e9)
         self._credit = min(self._credit, self._depth)
         self._next = min(self._next, chunk)
 

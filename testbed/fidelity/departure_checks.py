@@ -15,12 +15,11 @@ from testbed.fabric import ETHERNET_HEADER, IP_TCP_HEADERS
 from testbed.fidelity.evidence import Evidence, Unmeasured
 from testbed.fidelity.verdict import Check, at_most
 from testbed.plan import Plan
+from testbed.segments import SEGMENT_S
 
 OFF_DEGRADED = 0.25
 OFF_INVALID = 1.0
 """At 99 %: a frame comes a whole frame (or burst) early or late, once in a hundred."""
-BURST_S = 0.001
-"""What a shaper may send ahead: where a frame takes less, deviations are held against this."""
 FRAMES_OF_CLASSES = 8
 LEAST_GAPS = 30
 
@@ -34,8 +33,8 @@ class Gaps:
 
     @property
     def off(self) -> Floats:
-        """How far each is from the ideal, as a share of it (or of a burst, where that is longer)."""
-        off: Floats = np.abs(self.measured_s - self.ideal_s) / np.maximum(self.ideal_s, BURST_S)
+        """How far each is from the ideal, as a share of it (or of what shapers send ahead, where that is longer)."""
+        off: Floats = np.abs(self.measured_s - self.ideal_s) / np.maximum(self.ideal_s, SEGMENT_S)
         return off
 
 

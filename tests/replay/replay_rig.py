@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from testbed.coflow import NONE, CoflowTable, FlowTable
 from testbed.fabric import Fabric, Link, Node
+from testbed.outcome import Outcome
 from testbed.plan import Address, ApplicationSetting, Plan, SchedulerSetting
+from testbed.scheduling.base import Allocation, Scheduler, View
 
 PORT = 5077
 CAPACITY_BPS = 5e6
@@ -106,3 +109,31 @@ def build_plan(
         enforcement=tuple(enforcement),
         applications=applications,
     )
+
+
+class Script(Scheduler):
+    """Gives each coflow the rate that a table of its own says, by the number of coflows in the view."""
+
+    name = "script"
+
+    def __init__(self, decide: Callable[[View], dict[str, Any]]) -> None:
+        self.decide = decide
+
+    def allocate(self, view: View) -> Allocation:
+        flows = len(view.flow)
+        fields: dict[str, Any] = {
+            "cap_Bps": np.full(flows, np.inf),
+            "queue": np.zeros(flows, dtype=np.int64),
+            "order": np.arange(len(view.coflow)),
+        }
+        return Allocation(**{**fields, **self.decide(view)})
+
+
+def check_complete(plan: Any, outcome: Outcome) -> None:
+    """Every byte of every flow was sent and received, and its instants are in order."""
+    assert outcome.reason == [""] * len(plan.flows)
+    assert outcome.sent_bytes.tolist() == plan.flows.bytes.tolist()
+    assert outcome.received_bytes.tolist() == plan.flows.bytes.tolist()
+    assert np.all(outcome.planned_start_s <= outcome.start_s)
+    assert np.all(outcome.start_s <= outcome.first_byte_s)
+    assert np.all(outcome.first_byte_s <= outcome.finish_s)

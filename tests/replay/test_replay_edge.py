@@ -13,8 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from replay_rig import CAPACITY_BPS, PORT, Actors, F, build_plan
-from test_replay_run import Script, check_complete
+from replay_rig import CAPACITY_BPS, PORT, Actors, F, Script, build_plan, check_complete
 
 from testbed.coflow import NONE
 from testbed.errors import EmulationError, ReplayError

@@ -12,42 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from replay_rig import CAPACITY_BPS, PORT, Actors, F, build_plan
+from replay_rig import CAPACITY_BPS, PORT, Actors, F, Script, build_plan, check_complete
 
 from testbed.coflow import ENDLESS, NONE
 from testbed.errors import EmulationError, ReplayError
-from testbed.outcome import Outcome
 from testbed.replay.progress import Progress
 from testbed.replay.replay import outcome_so_far, replay
-from testbed.scheduling.base import Allocation, Scheduler, View
-
-
-class Script(Scheduler):
-    """Gives each coflow the rate that a table of its own says, by the number of coflows in the view."""
-
-    name = "script"
-
-    def __init__(self, decide: Callable[[View], dict[str, Any]]) -> None:
-        self.decide = decide
-
-    def allocate(self, view: View) -> Allocation:
-        flows = len(view.flow)
-        fields: dict[str, Any] = {
-            "cap_Bps": np.full(flows, np.inf),
-            "queue": np.zeros(flows, dtype=np.int64),
-            "order": np.arange(len(view.coflow)),
-        }
-        return Allocation(**{**fields, **self.decide(view)})
-
-
-def check_complete(plan: Any, outcome: Outcome) -> None:
-    """Every byte of every flow was sent and received, and its instants are in order."""
-    assert outcome.reason == [""] * len(plan.flows)
-    assert outcome.sent_bytes.tolist() == plan.flows.bytes.tolist()
-    assert outcome.received_bytes.tolist() == plan.flows.bytes.tolist()
-    assert np.all(outcome.planned_start_s <= outcome.start_s)
-    assert np.all(outcome.start_s <= outcome.first_byte_s)
-    assert np.all(outcome.first_byte_s <= outcome.finish_s)
+from testbed.scheduling.base import View
 
 
 def test_bytes_are_exact_under_the_networks_own_sharing(actors: Actors) -> None:

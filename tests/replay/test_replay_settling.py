@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-import numpy as np
 import pytest
-from replay_rig import F, build_plan
+from replay_rig import F, Script, build_plan
 
 from testbed.actor.loop import Loop
 from testbed.replay.decisions import Decisions
 from testbed.replay.flow_control import FlowControl
 from testbed.replay.ledger import Ledger
-from testbed.scheduling.base import Allocation, Scheduler, View
+from testbed.scheduling.base import View
 
 WAIT_NS = 3_000_000_000
-
-
-class Asked(Scheduler):
-    """Ends the loop when it is asked."""
-
-    name = "asked"
-
-    def __init__(self, loop: Loop) -> None:
-        self.loop = loop
-
-    def allocate(self, view: View) -> Allocation:
-        self.loop.stop()
-        count = len(view.flow)
-        return Allocation(
-            cap_Bps=np.full(count, np.inf), queue=np.zeros(count, dtype=np.int64), order=np.arange(len(view.coflow))
-        )
 
 
 def _asked_after_ns(*reasons: str, patience_ns: int) -> tuple[int, str]:
@@ -42,7 +26,12 @@ def _asked_after_ns(*reasons: str, patience_ns: int) -> tuple[int, str]:
     ledger.outcome.coflow_arrival_s[:] = 0.0
     ledger.over[0] = True
     control = FlowControl([], plan.flows.src)
-    decisions = Decisions(plan, Asked(loop), ledger, control, (), loop, lambda *_: None, patience_ns=patience_ns)
+
+    def decide(_: View) -> dict[str, Any]:
+        loop.stop()
+        return {}
+
+    decisions = Decisions(plan, Script(decide), ledger, control, (), loop, lambda *_: None, patience_ns=patience_ns)
     for reason in reasons:
         decisions.event(reason)
     loop.run()
