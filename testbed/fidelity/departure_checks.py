@@ -21,7 +21,8 @@ OFF_DEGRADED = 0.25
 OFF_INVALID = 1.0
 """At 99 %: a frame comes a whole frame (or burst) early or late, once in a hundred."""
 FRAMES_OF_CLASSES = 8
-LEAST_GAPS = 30
+LEAST_GAPS = 100
+"""The 99th percentile of fewer is the worst of them, which one late timer makes."""
 
 
 @dataclass(frozen=True)

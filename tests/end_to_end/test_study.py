@@ -22,7 +22,10 @@ def test_residence_and_cct_are_measured_near_the_prediction(tmp_path: Path, caps
     out = tmp_path / "out"
     study = ["study", str(tmp_path / "small"), "--out", str(out), "--workers", "1"]
     status, said = _exit_status(study), capsys.readouterr().out
-    if status == 3:  # a run is invalid: this machine was busy, and the remedy is to make that one again
+    for _ in range(3):
+        if status != 3:
+            break
+        # A run is invalid: this machine was busy, and the remedy is to make that one again.
         status, said = _exit_status([*study, "--again", "invalid"]), capsys.readouterr().out
     assert status == 0, said
     table = pd.read_csv(out / "tables/a.csv")

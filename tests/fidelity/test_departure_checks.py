@@ -31,7 +31,7 @@ def test_few_departures_tell_nothing() -> None:
     plan, outcome = good_run()
     outcome.samples["departures"] = departure_samples(plan, frames=10)
     assert assessed(plan, outcome).unmeasured[DEPARTURES] == (
-        "18 frames left a queue one after the other where that was noted; 30 tell"
+        "18 frames left a queue one after the other where that was noted; 100 tell"
     )
 
 
