@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import select
 import time
 from collections.abc import Callable
@@ -14,24 +15,15 @@ _LONGEST_WAIT_S = 3600.0
 
 
 class Timer:
-    """A callback due at an instant of CLOCK_MONOTONIC; `cancel` makes it never run.
+    """A callback due at an instant of CLOCK_MONOTONIC; `cancel` makes it never run."""
 
-    Of two that are due at one instant, that with the lower number runs first.
-    """
+    __slots__ = ("_callback", "due_ns", "to_come")
 
-    __slots__ = ("_callback", "_number", "due_ns", "to_come")
-
-    def __init__(self, due_ns: int, callback: Callable[[], None], to_come: bool = True, number: int = 0) -> None:
+    def __init__(self, due_ns: int, callback: Callable[[], None], to_come: bool) -> None:
         self.due_ns = due_ns
-        self._number = number
         self.to_come = to_come
         """Whether its instant was still to come when it was set: only then it can be late."""
         self._callback: Callable[[], None] | None = callback
-
-    def __lt__(self, other: Timer) -> bool:
-        if self.due_ns == other.due_ns:
-            return self._number < other._number
-        return self.due_ns < other.due_ns
 
     @property
     def cancelled(self) -> bool:
@@ -55,8 +47,9 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
-        self._timers: list[Timer] = []
-        self._set = 0  # timers so far
+        self._timers: list[tuple[int, int, Timer]] = []
+        """A heap: when each is due, and at one instant in the order in which they were set."""
+        self._numbers = itertools.count()
         self._running = False
         self.lateness = Lateness()
         """How late timers ran that were set for an instant to come."""
@@ -78,9 +71,8 @@ class Loop:
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back at an instant of CLOCK_MONOTONIC, or in the next round where that is past; one by one at one."""
-        self._set += 1
-        timer = Timer(due_ns, callback, due_ns > time.monotonic_ns(), self._set)
-        heapq.heappush(self._timers, timer)
+        timer = Timer(due_ns, callback, due_ns > time.monotonic_ns())
+        heapq.heappush(self._timers, (due_ns, next(self._numbers), timer))
         return timer
 
     def stop(self) -> None:
@@ -105,11 +97,11 @@ class Loop:
 
     def _wait(self) -> list[tuple[int, int]]:
         timers = self._timers
-        while timers and timers[0].cancelled:
+        while timers and timers[0][2].cancelled:
             heapq.heappop(timers)
         if not timers:
             return self._epoll.poll(-1, _EVENTS_AT_ONCE)
-        wait_ns = timers[0].due_ns - time.monotonic_ns()
+        wait_ns = timers[0][0] - time.monotonic_ns()
         if wait_ns > 0:
             # epoll rounds its timeouts to milliseconds, select does not; and epoll's own descriptor can be selected.
             select.select((self._epoll,), (), (), min(wait_ns / 1e9, _LONGEST_WAIT_S))
@@ -120,8 +112,8 @@ class Loop:
         if not timers:
             return
         now = time.monotonic_ns()
-        while timers and timers[0].due_ns <= now:
-            timer = heapq.heappop(timers)
+        while timers and timers[0][0] <= now:
+            due_ns, _, timer = heapq.heappop(timers)
             if timer.to_come and not timer.cancelled:
-                self.lateness.note(now - timer.due_ns)
+                self.lateness.note(now - due_ns)
             timer.run()
