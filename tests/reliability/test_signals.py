@@ -64,6 +64,7 @@ def take_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 
 
 def test_standard_error_that_nobody_reads_any_more(same_machine: None, tmp_path: Path) -> None:
