@@ -28,6 +28,9 @@ _UNSENT_NS = 10_000_000  # between its bounds, the kernel holds unsent what the 
 _WRITES_AT_ONCE = 8
 _FIRST_WRITE = 16 << 10  # without a cap; then other flows that start at the same instant have their turn
 
+_SAME_PACE = 0.1
+"""A write that waits stays where it is when the cap changes by at most this share of the one that it waits under."""
+
 _zeros = memoryview(bytes(1 << 20))
 
 
@@ -48,6 +51,7 @@ class Outgoing:
         self._socket: socket.socket | None = None
         self._gate = Gate(flow)
         self._timer: Timer | None = None
+        self._timed_by_Bps = 0.0  # the cap under which the next write waits
         self._opened = False
         self._started = False
         self._cut = False
@@ -84,7 +88,7 @@ class Outgoing:
     def set_rate(self, rate_Bps: float | None) -> None:
         """Change the cap now: None for none, 0 to stop. A flow that has not started takes it along into its start."""
         self._gate.set_rate(time.monotonic_ns(), rate_Bps)
-        if self._started and not self._blocked:
+        if self._started and not self._blocked and not self._is_timed_for(rate_Bps):
             self._pump()
 
     def mark(self, dscp: int) -> None:
@@ -160,7 +164,7 @@ class Outgoing:
             if not allowed:
                 due = self._gate.due_ns(now, remaining)
                 if due is not None:
-                    self._timer = self._loop.call_at(due, self._pump)
+                    self._pump_at(due)
                 return
             allowed = min(allowed, most)
             try:
@@ -182,8 +186,17 @@ class Outgoing:
                 self._blocked = True
                 self._fit_unsent(now)
                 return
-        due = self._gate.due_ns(now, self._size - self.sent)
-        self._timer = self._loop.call_at(due or 0, self._pump)  # in between other flows have their turn
+        self._pump_at(self._gate.due_ns(now, self._size - self.sent) or 0)  # in between other flows have their turn
+
+    def _pump_at(self, due_ns: int) -> None:
+        self._timed_by_Bps = self._gate.rate_Bps or 0.0
+        self._timer = self._loop.call_at(due_ns, self._pump)
+
+    def _is_timed_for(self, rate_Bps: float | None) -> bool:
+        """Whether the next write waits for about the right instant. What is late or early the gate makes good."""
+        if self._timer is None or rate_Bps is None:
+            return False
+        return abs(rate_Bps - self._timed_by_Bps) <= _SAME_PACE * self._timed_by_Bps
 
     def _fit_unsent(self, now_ns: int) -> None:
         """Let the kernel hold as much as goes out in some 10 ms: a fast flow need not be woken per segment."""

@@ -81,11 +81,12 @@ class Coordinator:
         self._crew = Crew([host.name for host in plan.fabric.hosts], list(map(str, sockets)), self._hear, connect)
         self._loop = self._crew.loop
         self._ledger = Ledger(plan)
-        self._control = FlowControl(self._crew.links, plan.flows.src)
+        enforcing_s = max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S)
+        patience_ns = coarse_grain_ns(round(enforcing_s * 1e9))
+        self._control = FlowControl(self._crew.links, plan.flows.src, spread_ns=patience_ns)
         self._connections = Connections(plan, self._crew, port, congestion)
         self._edges = change_edges and EdgeControl(plan, self._loop, self._connections, change_edges)
         self._enforcers = make_enforcers(Reach(plan, self._control, self._edges))
-        enforcing_s = max(DELTA_S, len(plan.fabric.hosts) / _REPORTS_PER_S)
         self._decisions = Decisions(
             plan,
             scheduler,
@@ -95,7 +96,7 @@ class Coordinator:
             self._loop,
             self._give_up_flows,
             self._edges,
-            patience_ns=coarse_grain_ns(round(enforcing_s * 1e9)),
+            patience_ns=patience_ns,
         )
         self._faults = Faults(plan, self._loop, self._crew, self._ledger, self._control, self._decisions, injector)
         self._probe = IdleProbe(plan, self._crew, port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,11 +17,16 @@ _SAME_CAP = 1e-3
 
 
 class FlowControl:
-    """Commands to the senders of flows, gathered between `flush`es into one message per actor and kind."""
+    """Commands to the senders of flows, gathered between `flush`es into one message per actor and kind.
 
-    def __init__(self, links: Sequence[ActorLink], src: Ints) -> None:
+    `spread_ns`: where flows start, hosts that start none change theirs one after another within this time.
+    """
+
+    def __init__(self, links: Sequence[ActorLink], src: Ints, spread_ns: int = 0) -> None:
         self._links = links
         self._src = src
+        self._spread_ns = spread_ns
+        self._in_force_ns: dict[int, int] = defaultdict(int)
         self._cap_Bps: Floats = np.full(len(src), np.inf)
         self._dscp: Ints = np.zeros(len(src), dtype=np.int64)
         self._told = np.zeros(len(src), dtype=np.bool_)  # has been sent a start
@@ -71,15 +77,28 @@ class FlowControl:
 
     def flush(self, at_ns: int = 0) -> None:
         """Send what was gathered; changed marks and caps take effect at an instant, 0 for at once."""
-        for operation, gathered, more in (
-            ("mark", self._marks, {"at_ns": at_ns}),
-            ("cap", self._caps, {"at_ns": at_ns}),
-            ("start", self._starts, {}),
-            ("cut", self._cuts, {}),
-        ):
-            for host, flows in gathered.items():
-                self._links[host].tell_of(operation, flows, **more)
+        instants_ns = self._instants_ns(at_ns)
+        for host, flows in self._starts.items():
+            self._links[host].tell_of("start", flows)
+        for operation, changes in (("mark", self._marks), ("cap", self._caps)):
+            for host, rows in changes.items():
+                self._links[host].tell_of(operation, rows, at_ns=instants_ns[host])
+        for host, over in self._cuts.items():
+            self._links[host].tell_of("cut", over)
+        for gathered in (self._starts, self._marks, self._caps, self._cuts):
             gathered.clear()
+
+    def _instants_ns(self, at_ns: int) -> dict[int, int]:
+        """When the changes of each host take effect: not before those that it was told of earlier."""
+        instants_ns = dict.fromkeys(sorted(self._marks.keys() | self._caps.keys()), at_ns)
+        if self._spread_ns and self._starts:
+            others = [host for host in instants_ns if host not in self._starts]
+            from_ns = max(at_ns, time.monotonic_ns())
+            for number, host in enumerate(others, 1):
+                instants_ns[host] = from_ns + self._spread_ns * number // len(others)
+        for host, instant_ns in instants_ns.items():
+            self._in_force_ns[host] = instants_ns[host] = max(instant_ns, self._in_force_ns[host])
+        return instants_ns
 
     def _wire_cap(self, flow: int) -> float | None:
         cap = float(self._cap_Bps[flow])
