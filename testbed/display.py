@@ -99,7 +99,7 @@ class Display:
             self._live.update(line)
         elif time.monotonic() - self._last_plain >= PLAIN_EVERY_S:
             self._last_plain = time.monotonic()
-            self.console.print(line)
+            self.console.print(line, soft_wrap=True)
 
 
 def describe(progress: Progress) -> str:
