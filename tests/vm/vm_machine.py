@@ -102,7 +102,7 @@ def _run(line: list[str], made: Boot, deadline_s: float, log: Callable[[str], No
     if machine.returncode != 0:
         raise EmulationError(f"qemu ended with status {machine.returncode}: {errors.decode(errors='replace').strip()}")
     took_s = time.monotonic() - began
-    share = (_others_s() - others_s) / took_s / (os.cpu_count() or 1)
+    share = max(_others_s() - others_s, 0.0) / took_s / (os.cpu_count() or 1)
     log(f"the virtual machine ran for {took_s:.0f} s; other programs had {share:.0%} of the processors meanwhile")
 
 
